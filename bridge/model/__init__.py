@@ -1,0 +1,1 @@
+"""The plant's vocabulary: pure types, no input or output."""
