@@ -1,0 +1,38 @@
+"""The outbox: what goes to business systems, written in the transaction of the state change that it tells of.
+
+Within a stream (a production order, a ticket) rows go out in the order of `seq`, one at a time; the relay (bridge/erp) takes
+them from there. The key makes a fact unique, whoever writes it again.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from psycopg.types.json import Jsonb
+
+from bridge.store.database import Connection
+from bridge.store.queries import load
+
+_QUERIES: Final = load("outbox")
+
+
+async def insert(
+    connection: Connection, *, connector: str, stream: str, kind: str, payload: dict[str, Any], key: str
+) -> int | None:
+    """Write one event for a business system in the caller's transaction; returns its id, or None where the key is known.
+
+    Takes the next `seq` of (connector, stream) under a lock that is held until the caller's transaction ends, so that writers
+    of one stream take turns and a row is never seen before its predecessor. A caller that writes to several streams in one
+    transaction does so in the order of their names, so that two callers cannot wait for each other.
+    """
+    async with connection.transaction():
+        stream_key = {"connector": connector, "stream": stream}
+        await connection.execute(_QUERIES.lock_stream_for_insert, stream_key)
+        event = {**stream_key, "kind": kind, "payload": Jsonb(payload), "key": key}
+        row = await (await connection.execute(_QUERIES.insert, event)).fetchone()
+    return None if row is None else int(row["id"])
+
+
+async def open_count(connection: Connection) -> dict[str, int]:
+    """How many rows are not done, by state (pending, sending, parked); empty where the relay has nothing left to do."""
+    return {row["state"]: row["rows"] async for row in await connection.execute(_QUERIES.open_count)}
