@@ -1,0 +1,84 @@
+"""What the database says was taken in, made, posted and ticketed: one side of the comparison of ledgers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from bridge.store.database import Connection, Row
+from bridge.store.queries import load
+
+_QUERIES: Final = load("ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The database's totals. Pieces are counts; `rules_behind` is in batches."""
+
+    stored: int
+    duplicates: int
+    dead_letters: int
+    good: int
+    scrap: int
+    good_without_order: int
+    good_without_posting: int
+    tickets: int
+    occurrences: int
+    evidence_pending: int
+    posted: int
+    outbox_open: int
+    outbox_parked: int
+    rules_behind: int
+
+
+async def read_ledger(connection: Connection) -> Ledger:
+    """All totals in one snapshot."""
+    async with connection.transaction():
+        readings = await _one(connection, _QUERIES.readings)
+        counts = await _one(connection, _QUERIES.counts)
+        tickets = await _one(connection, _QUERIES.tickets)
+        states = {row["state"]: row["n"] async for row in await connection.execute(_QUERIES.outbox_states)}
+        return Ledger(
+            stored=readings["stored"],
+            duplicates=readings["duplicates"],
+            dead_letters=readings["dead_letters"],
+            good=counts["good"],
+            scrap=counts["scrap"],
+            good_without_order=counts["good_without_order"],
+            good_without_posting=counts["good_without_posting"],
+            tickets=tickets["tickets"],
+            occurrences=tickets["occurrences"],
+            evidence_pending=(await _one(connection, _QUERIES.evidence_pending))["pending"],
+            posted=int((await _one(connection, _QUERIES.posted))["posted"]),
+            outbox_open=states.get("pending", 0) + states.get("sending", 0),
+            outbox_parked=states.get("parked", 0),
+            rules_behind=(await _one(connection, _QUERIES.rules_behind))["batches"],
+        )
+
+
+async def stored_by_source(connection: Connection) -> dict[str, int]:
+    """Readings stored, per source."""
+    return {row["source"]: row["stored"] async for row in await connection.execute(_QUERIES.stored_by_source)}
+
+
+async def dead_letters_by_reason(connection: Connection) -> list[Row]:
+    """The most frequent reasons: source, reason, n."""
+    return await (await connection.execute(_QUERIES.dead_letters_by_reason)).fetchall()
+
+
+async def message_to_commit_ms(connection: Connection) -> dict[str, list[float]]:
+    """Source time to commit, milliseconds at the percentiles 50, 95 and 99, per source and under "" of all.
+
+    Empty where the server does not keep commit times (track_commit_timestamp).
+    """
+    setting = await (await connection.execute(_QUERIES.keeps_commit_times)).fetchone()
+    if setting is None or not setting["kept"]:
+        return {}
+    rows = await (await connection.execute(_QUERIES.message_to_commit)).fetchall()
+    return {row["source"] or "": row["ms"] for row in rows if row["ms"]}
+
+
+async def _one(connection: Connection, query: bytes) -> Row:
+    row = await (await connection.execute(query)).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return row

@@ -1,0 +1,109 @@
+"""The configuration file: every mistake at once, each at its line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from bridge.config import Settings, load_settings
+from bridge.errors import ConfigError
+
+DEMO = Path(__file__).parents[2] / "simulators" / "demo" / "amor.toml"
+DEMO_ENVIRONMENT = {
+    "AMOR_DATABASE_DSN": "postgresql://amor@127.0.0.1/amor",
+    "AMOR_MQTT_URL": "mqtt://127.0.0.1:1883",
+    "AMOR_OPCUA_URL": "opc.tcp://127.0.0.1:4840",
+    "AMOR_ERP_URL": "http://127.0.0.1:8069",
+    "AMOR_ERP_API_KEY": "a-key",
+}
+
+MINIMAL = """\
+[plant]
+name = "A plant"
+
+[database]
+dsn = "postgresql://127.0.0.1/amor"
+"""
+
+
+def load(tmp_path: Path, text: str, **environment: str) -> Settings:
+    file = tmp_path / "amor.toml"
+    file.write_text(text)
+    return load_settings(file, environment)
+
+
+def mistakes(tmp_path: Path, text: str, **environment: str) -> list[tuple[int, str]]:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text, **environment)
+    return [(problem.line, f"{problem.field}: {problem.message}") for problem in caught.value.problems]
+
+
+def test_demo_configuration_is_valid() -> None:
+    settings = load_settings(DEMO, DEMO_ENVIRONMENT)
+    assert {source.type for source in settings.source} == {"mqtt", "opcua"}
+    assert settings.rules.files == [str(DEMO.parent / "rules.yaml")]
+
+
+def test_all_mistakes_are_reported_at_once_with_their_lines(tmp_path: Path) -> None:
+    text = (
+        MINIMAL.replace("[database]", 'time_zone = "Europe/Berlni"\n[database]')
+        + """
+[[equipment]]
+path = "acme/dortmund"
+clas = "cnc"
+
+[[source]]
+name = "line1"
+type = "mqtt"
+lane = 1
+url = { env = "NOWHERE" }
+subscribe = [
+  { topic = "a/{b}/c", equipment = "acme/{b}" },
+  { topic = "a/{b}/c", equipment = "acme/{c}" },
+]
+"""
+    )
+    found = mistakes(tmp_path, text)
+    assert [line for line, _ in found] == [4, 10, 16, 19]
+    for words, (_, message) in zip(
+        ("plant.time_zone: unknown time zone", "equipment[0].clas: is not", "source[0].url: the environment variable NOWHERE", "subscribe[1]: equipment uses {c}"),
+        found,
+        strict=True,
+    ):
+        assert words in message
+
+
+def test_text_that_is_no_toml_is_reported_with_line_and_column(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, MINIMAL + "\n[[source\nname = 1\n")
+    [problem] = caught.value.problems
+    assert problem.line == 7
+    assert "not TOML" in problem.message
+
+
+def test_missing_file_is_one_mistake_that_names_it(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"nowhere\.toml: cannot be read"):
+        load_settings(tmp_path / "nowhere.toml")
+
+
+def test_secret_comes_from_a_file_without_its_line_end_and_is_not_shown(tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("postgresql://amor:geheim@db/amor\n")
+    settings = load(tmp_path, MINIMAL.replace('"postgresql://127.0.0.1/amor"', '{ file = "secret" }'))
+    assert settings.database.dsn.get_secret_value() == "postgresql://amor:geheim@db/amor"
+    assert "geheim" not in repr(settings)
+
+
+def test_environment_goes_before_the_default(tmp_path: Path) -> None:
+    text = MINIMAL + '[dashboard]\nport = { env = "PORT", default = 8050 }\n'
+    assert load(tmp_path, text).dashboard.port == 8050
+    assert load(tmp_path, text, PORT="9000").dashboard.port == 9000
+
+
+@pytest.mark.parametrize("what", ["name", "lane"])
+def test_two_sources_never_share_a_name_or_a_lane(tmp_path: Path, what: str) -> None:
+    source = '[[source]]\nname = "{name}"\nlane = {lane}\ntype = "mqtt"\nurl = "mqtt://h"\nsubscribe = [{{topic = "a", equipment = "b"}}]\n'
+    second = {"name": "b", "lane": 2, what: {"name": "a", "lane": 1}[what]}
+    text = MINIMAL + source.format(name="a", lane=1) + source.format(**second)
+    [(_, message)] = mistakes(tmp_path, text)
+    assert "is given twice" in message
