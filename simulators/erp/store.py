@@ -1,0 +1,140 @@
+"""The ERP's state in SQLite: records as JSON, stock moves as a ledger, sequences; WAL, synchronous FULL.
+
+A request is one transaction, so kill -9 at any moment leaves either all of it or nothing.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from simulators.erp.errors import MissingRecord, UnknownField
+from simulators.erp.models import MODELS, Row
+
+SCHEMA = """
+create table if not exists record (
+    model text, id integer, body text not null, primary key (model, id)) without rowid;
+create table if not exists move (
+    id integer primary key, at text not null, kind text not null, product_id integer not null,
+    location_id integer not null, quantity text not null, origin text, document text not null);
+create table if not exists counter (name text primary key, value integer not null) without rowid;
+"""
+
+
+def odoo_time(instant: datetime) -> str:
+    """`2026-11-21 03:20:54`: UTC, without a zone, whole seconds."""
+    return instant.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+class Store:
+    """One connection, used from one thread."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, isolation_level=None)
+        self._db.execute("pragma journal_mode = wal")
+        self._db.execute("pragma synchronous = full")
+        self._db.executescript(SCHEMA)
+
+    @contextlib.contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit what happens inside, or undo it when an exception leaves."""
+        self._db.execute("begin immediate")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback")
+            raise
+        self._db.execute("commit")
+
+    def close(self) -> None:
+        """Close the database."""
+        self._db.close()
+
+    def count_up(self, name: str) -> int:
+        """The next number of a sequence, from 1."""
+        row = self._db.execute(
+            "insert into counter values (?, 1) on conflict (name) do update set value = value + 1 returning value",
+            (name,),
+        ).fetchone()
+        return int(row[0])
+
+    def counted(self, prefix: str) -> dict[str, int]:
+        """Last numbers of the sequences whose name begins so, by the rest of the name."""
+        rows = self._db.execute("select name, value from counter where name glob ? || '*'", (prefix,))
+        return {name[len(prefix):]: value for name, value in rows}
+
+    def create(self, model: str, values: Row, now: datetime, record_id: int | None = None) -> int:
+        """Add a record with the model's defaults, times and name; gives its id."""
+        definition = MODELS[model]
+        check_fields(model, values)
+        number = record_id if record_id is not None else self.count_up(f"id:{model}")
+        row = {**definition.defaults, "create_date": odoo_time(now), "write_date": odoo_time(now), **values}
+        if definition.sequence and not row["name"]:
+            row["name"] = definition.sequence.format(self.count_up(f"name:{model}"))
+        self._db.execute("insert into record values (?, ?, ?)", (model, number, json.dumps(row)))
+        return number
+
+    def rows(self, model: str) -> list[Row]:
+        """All records of a model by id, many2one fields as ids."""
+        found = self._db.execute("select id, body from record where model = ? order by id", (model,))
+        return [{"id": number, **json.loads(body)} for number, body in found]
+
+    def find(self, model: str, record_id: int) -> Row | None:
+        """One record, or None."""
+        found = self._db.execute(
+            "select body from record where model = ? and id = ?", (model, record_id)
+        ).fetchone()
+        return {"id": record_id, **json.loads(found[0])} if found else None
+
+    def get(self, model: str, record_id: int) -> Row:
+        """One record; raises MissingRecord."""
+        row = self.find(model, record_id)
+        if row is None:
+            raise MissingRecord(f"Record does not exist or has been deleted.\n(Record: {model}({record_id},))")
+        return row
+
+    def update(self, model: str, record_id: int, values: Row, now: datetime) -> None:
+        """Change fields of a record; raises MissingRecord or UnknownField."""
+        check_fields(model, values)
+        row = {**self.get(model, record_id), **values, "write_date": odoo_time(now)}
+        del row["id"]
+        self._db.execute(
+            "update record set body = ? where model = ? and id = ?", (json.dumps(row), model, record_id)
+        )
+
+    def move(
+        self, kind: str, product: int, location: int, quantity: str, origin: Any, document: str, now: datetime
+    ) -> None:
+        """Book a quantity into a location, or out of it when negative; nothing asks whether it is there."""
+        self._db.execute(
+            "insert into move (at, kind, product_id, location_id, quantity, origin, document)"
+            " values (?, ?, ?, ?, ?, ?, ?)",
+            (odoo_time(now), kind, product, location, quantity, origin or None, document),
+        )
+
+    def moves(self, kind: str) -> list[tuple[str | None, str, str]]:
+        """Origin, document and quantity of each booking of a kind, in order."""
+        return self._db.execute(
+            "select origin, document, quantity from move where kind = ? order by id", (kind,)
+        ).fetchall()
+
+    def on_hand(self, product: int, location: int | None) -> float:
+        """Stock of a product, in one location or in all internal ones."""
+        row = self._db.execute(
+            "select coalesce(sum(cast(quantity as real)), 0) from move"
+            " where product_id = ? and (location_id = ? or ? is null) and location_id <> 9",
+            (product, location, location),
+        ).fetchone()
+        return float(row[0])
+
+
+def check_fields(model: str, names: Any) -> None:
+    """Raise UnknownField for the first name that is no field of the model."""
+    for name in names:
+        if not MODELS[model].has(name):
+            raise UnknownField(f"Invalid field '{name}' on model '{model}'")
