@@ -1,0 +1,16 @@
+"""Which connectors there are: a new one is one module here beside, its settings in bridge/config, and one line in the table."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from bridge.config.settings import ConnectorSettings
+from bridge.erp.connector import Connector
+from bridge.erp.odoo19 import Odoo19
+
+CONNECTORS: Final = {"odoo19": Odoo19}
+
+
+def make(settings: ConnectorSettings) -> Connector:
+    """The connector of a table of the configuration, not connected yet."""
+    return CONNECTORS[settings.type](settings)

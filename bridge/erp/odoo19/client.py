@@ -1,0 +1,135 @@
+"""Odoo's External JSON-2 API as calls: `POST /json/2/<model>/<method>`, named arguments, and what each way to fail means.
+
+The question behind every failure is whether the call may have been carried out. A call that can be repeated never leaves
+it open; for the others `UnknownOutcome` says that nobody knows yet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from email.utils import parsedate_to_datetime
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from bridge.config.settings import OdooSettings
+from bridge.erp.connector import Refusal
+from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
+
+_LONGEST_ANSWER: Final = 2000  # characters of an answer that are kept for people
+
+
+class OdooClient:
+    """One Odoo database. `async with` opens and closes its connections."""
+
+    def __init__(self, settings: OdooSettings) -> None:
+        self._secret = settings.api_key.get_secret_value()
+        self._deadline_s = 2 * settings.timeout_s
+        self._http = httpx.AsyncClient(
+            base_url=f"{settings.url.rstrip('/')}/json/2/",
+            headers={"Authorization": f"bearer {self._secret}", "X-Odoo-Database": settings.database},
+            timeout=httpx.Timeout(settings.timeout_s),
+            # One for each stream in flight and one for the poller.
+            limits=httpx.Limits(
+                max_connections=settings.max_in_flight + 1, max_keepalive_connections=settings.max_in_flight + 1
+            ),
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def call(self, call: str, body: Mapping[str, Any], *, is_repeatable: bool) -> tuple[int, str, Any]:
+        """The status, the text and the value of `<model>/<method>`; numbers with a fraction are Decimal.
+
+        Raises TransientError, CredentialsError, BusinessError, and UnknownOutcome where the call is not repeatable and may have
+        been carried out.
+        """
+        unclear = TransientError if is_repeatable else UnknownOutcome
+        try:
+            # httpx limits the wait for each piece of an answer; an answer in drops needs a limit of its own.
+            async with asyncio.timeout(self._deadline_s):
+                response = await self._http.post(call, json=body)
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise TransientError(f"Odoo cannot be reached: {_name(error)}") from error
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise unclear(f"{call} went out and no answer came: {_name(error)}") from error
+        text = self._readable(response.text)
+        if not response.is_success:
+            raise _failure(call, response, unclear, text) from Refusal(response.status_code, text)
+        try:
+            value = json.loads(response.content, parse_float=Decimal)
+        except ValueError as error:
+            raise unclear(f"{call} was answered with something that is not JSON") from Refusal(
+                response.status_code, text or str(error)
+            )
+        return response.status_code, text, value
+
+    async def read(self, call: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """The records that a reading method answers with. Raises TransientError where the answer is none."""
+        status, text, value = await self.call(call, body, is_repeatable=True)
+        if not isinstance(value, list) or not all(
+            isinstance(record, dict) and isinstance(record.get("id"), int) for record in value
+        ):
+            raise TransientError(f"{call} was answered with something that is no list of records") from Refusal(
+                status, text
+            )
+        return value
+
+    def _readable(self, text: str) -> str:
+        """An answer as it may be kept and shown: not endless, and without the key, should the other side repeat it."""
+        return text.replace(self._secret, "***")[:_LONGEST_ANSWER]
+
+
+def _failure(call: str, response: httpx.Response, unclear: type[ConnectorError], text: str) -> ConnectorError:
+    """The error that an answer means. Odoo's own errors are JSON and its transaction is rolled back; a proxy's say nothing."""
+    status, says = response.status_code, _odoo_message(response)
+    match status:
+        case 408 | 425 | 429 | 503:
+            return TransientError(
+                f"Odoo is busy ({status})", retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
+            )
+        case 401 | 403:
+            return CredentialsError(f"Odoo refuses the key ({status}): {says or text}")
+        case 500 if says is not None:
+            return TransientError(f"{call} failed inside Odoo: {says}")
+        case _ if 400 <= status < 500:
+            return BusinessError(f"Odoo refuses {call} ({status}): {says or text}")
+        case _:
+            return unclear(f"{call} was answered with {status}, which does not say what became of it")
+
+
+def retry_after(header: str | None, now: datetime) -> timedelta | None:
+    """The wait that a Retry-After header asks for, in seconds or as an HTTP date (RFC 9110, 10.2.3); None where unreadable."""
+    if header is None:
+        return None
+    try:
+        wait = timedelta(seconds=int(header)) if header.strip().isdigit() else parsedate_to_datetime(header) - now
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return max(wait, timedelta(0))
+
+
+def _odoo_message(response: httpx.Response) -> str | None:
+    """The message of Odoo's error document; None where the answer is not one."""
+    try:
+        document = json.loads(response.content)
+    except ValueError:
+        return None
+    if not isinstance(document, dict) or not {"name", "message"} <= document.keys():
+        return None
+    return str(document["message"])
+
+
+def _name(error: Exception) -> str:
+    return f"{type(error).__name__} {error}".strip()

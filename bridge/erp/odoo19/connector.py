@@ -1,0 +1,80 @@
+"""The connector to Odoo 19: each kind of event to the module that knows its documents.
+
+The contract was taken from a running Odoo 19 (mrp, stock, maintenance); the tests run against the simulator, which speaks
+it with its sharp edges.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from types import TracebackType
+from typing import Self
+
+from bridge.config.settings import OdooSettings
+from bridge.erp.connector import Answer, Event, Found, Refusal, Step
+from bridge.erp.odoo19 import inbound, maintenance, production
+from bridge.erp.odoo19.client import OdooClient
+from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.model.production import MaterialActual, ProductionOrder, ShipmentStatus
+
+
+class Odoo19:
+    """Odoo 19 by its External JSON-2 API (see Connector for what each method promises)."""
+
+    def __init__(self, settings: OdooSettings) -> None:
+        self._product_uom = settings.product_uom
+        self._client = OdooClient(settings)
+
+    async def __aenter__(self) -> Self:
+        await self._client.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.__aexit__(kind, error, trace)
+
+    async def lookup(self, event: Event) -> Found:
+        """By the order's done total, or by the event's id in the request's description."""
+        if isinstance(event, MaterialActual):
+            return production.find(await production.read_chain(self._client, event.order_ref), event)
+        return await maintenance.find(self._client, event)
+
+    async def plan(self, event: Event) -> Sequence[Step]:
+        """Quantity, components, mark done; or one create."""
+        if isinstance(event, MaterialActual):
+            return production.plan(await production.read_chain(self._client, event.order_ref), event, self._product_uom)
+        return await maintenance.plan(self._client, event)
+
+    async def execute(self, step: Step) -> Answer:
+        """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
+        status, text, value = await self._client.call(step.call, step.body, is_repeatable=step.is_repeatable)
+        refusal = Refusal(status, text)
+        if step.call == production.MARK_DONE and value is not True:
+            if isinstance(value, dict):
+                raise BusinessError(
+                    f"Odoo asks instead of marking done: {value.get('res_model', 'a wizard')}"
+                ) from refusal
+            raise UnknownOutcome(f"{step.call} was answered with neither true nor a wizard") from refusal
+        if step.call == maintenance.CREATE and not _is_one_id(value):
+            raise UnknownOutcome(f"{step.call} was not answered with one new id") from refusal
+        if value is False:
+            raise TransientError(f"{step.call} was answered with false") from refusal
+        return Answer(status, text)
+
+    async def verify(self, event: Event) -> Found:
+        """What `lookup` says: both ask for the document, not for the answer."""
+        return await self.lookup(event)
+
+    async def read_orders(self, since: datetime | None) -> list[ProductionOrder]:
+        """Chains of productions, folded into orders."""
+        return await inbound.read_orders(self._client, since)
+
+    async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
+        """Outgoing deliveries."""
+        return await inbound.read_shipments(self._client, since)
+
+
+def _is_one_id(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], int) and not isinstance(value[0], bool)

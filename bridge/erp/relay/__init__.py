@@ -1,0 +1,95 @@
+"""The relay: carries the outbox to the business systems, and their orders and shipments back.
+
+For each connector: a listener that hears of new rows, workers that carry them (`worker`, one stream each at a time), and a
+reader of orders and shipments (`inbound`). Any number of relays may run on one database.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from functools import partial
+
+import psycopg
+import structlog
+
+from bridge.config.settings import ConnectorSettings, Settings
+from bridge.erp.connectors import make
+from bridge.erp.relay.inbound import follow
+from bridge.erp.relay.rhythm import DEFAULT, Availability, KeyCheck, Rhythm, pause
+from bridge.erp.relay.worker import Lane, work
+from bridge.store import outbox
+from bridge.store.database import Connection, connected
+
+log = structlog.get_logger()
+
+Task = Callable[[Connection, asyncio.Event], Awaitable[None]]
+
+
+async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT) -> None:
+    """Carry until `stop`; then attempts in hand have a second to end. What they leave is looked up by the next relay."""
+    dsn = settings.database.dsn.get_secret_value()
+    database = Availability("database")
+    async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
+        tasks: list[asyncio.Task[None]] = []
+        lanes = [await _open(table, rhythm, stack) for table in settings.connector]
+        for lane, table in zip(lanes, settings.connector, strict=True):
+            tasks += [
+                group.create_task(_with_database(dsn, task, stop, database, rhythm)) for task in _tasks(lane, table)
+            ]
+        log.info("relay started", connectors=[table.name for table in settings.connector])
+        await stop.wait()
+        for lane in lanes:
+            lane.wake.set()
+        if tasks:
+            _, unfinished = await asyncio.wait(tasks, timeout=rhythm.ending.total_seconds())
+            for task in unfinished:
+                task.cancel()
+    log.info("relay stopped")
+
+
+async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack) -> Lane:
+    connector = await stack.enter_async_context(make(table))
+    return Lane(
+        name=table.name,
+        connector=connector,
+        # The system may be at work on a request as long as we would have waited for its answer.
+        settle=timedelta(seconds=table.timeout_s),
+        rhythm=rhythm,
+        wake=asyncio.Event(),
+        key=KeyCheck(table.name, rhythm.refused_key),
+        system=Availability("business system", connector=table.name),
+    )
+
+
+def _tasks(lane: Lane, table: ConnectorSettings) -> Iterator[Task]:
+    yield partial(_listen, lane)
+    yield partial(follow, lane, timedelta(seconds=table.poll_s))
+    for _ in range(table.max_in_flight):
+        yield partial(work, lane)
+
+
+async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
+    await outbox.listen(connection)
+    lane.wake.set()  # for what came before
+    while not stop.is_set():
+        async for notice in connection.notifies(timeout=lane.rhythm.look_again.total_seconds()):
+            if notice.payload == lane.name:
+                lane.wake.set()
+
+
+async def _with_database(dsn: str, task: Task, stop: asyncio.Event, database: Availability, rhythm: Rhythm) -> None:
+    """Keep a task running on a connection of its own, and give it a new one whenever it lost it."""
+    failures = 0
+    while not stop.is_set():
+        try:
+            async with connected(dsn, "relay") as connection:
+                database.works()
+                failures = 0
+                await task(connection, stop)
+        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
+            database.lost(error)
+            failures += 1
+            await pause(stop, rhythm.database.delay(failures, 1.0))
