@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -163,17 +164,13 @@ def doctor(config: ConfigFile = _DEFAULT_CONFIG) -> None:
 @sim.command("plant", context_settings=_PASS_THROUGH)
 def sim_plant(context: typer.Context) -> None:
     """Machines that speak MQTT and OPC UA; `amor sim plant --help` says more."""
-    from simulators.plant.__main__ import main as run_plant
-
-    raise typer.Exit(run_plant(context.args))
+    _become("simulators.plant", context.args)
 
 
 @sim.command("erp", context_settings=_PASS_THROUGH)
 def sim_erp(context: typer.Context) -> None:
     """An ERP that speaks Odoo's contract; `amor sim erp --help` says more."""
-    from simulators.erp.__main__ import main as run_erp
-
-    raise typer.Exit(run_erp(context.args))
+    _become("simulators.erp", context.args)
 
 
 @user.command("add")
@@ -188,6 +185,11 @@ def user_add(
 
     asyncio.run(add_account(_start("user", config), login, password, role))
     out.print(f"{login} may log in as {role}")
+
+
+def _become(module: str, arguments: list[str]) -> None:
+    """Replace this process by a program that shares no code with it."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606  # no shell is meant
 
 
 def _start(process: str, config: Path) -> Settings:
