@@ -147,7 +147,10 @@ select pg_notify('amor_live', 'outbox:' || id) from changed;
 
 -- name: replay
 with changed as (
-    update outbox set state = 'pending', next_at = now() where id = %(id)s and state = 'parked' returning id, connector
+    -- The plan goes as well: what it has done is found in the system, where a person may have mended it.
+    update outbox set state = 'pending', next_at = now(), checkpoint = '{}'
+    where id = %(id)s and state = 'parked'
+    returning id, connector
 )
 select id, pg_notify('amor_outbox', connector), pg_notify('amor_live', 'outbox:' || id) from changed;
 

@@ -27,7 +27,7 @@ def from_odoo(number: Any) -> Decimal:
     rounded = exact.quantize(_STEP)
     if abs(rounded - exact) > _DOUBLE_ERROR:
         raise BusinessError(f"Odoo gives the quantity {number}, which is finer than {_STEP}")
-    return rounded
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
 
 
 def to_odoo(quantity: Decimal) -> int | float:

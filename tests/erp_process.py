@@ -1,0 +1,93 @@
+"""The simulated ERP as a process of its own, for tests: the real contract over real sockets, never a mock."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from bridge.config.settings import OdooSettings
+
+ROOT = Path(__file__).parents[1]
+KEY = "simulated-key"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class SimulatedErp:
+    """Orders of 20 to 40 pieces, none released or shipped while a test runs."""
+
+    def __init__(self, folder: Path, *, quantity: str = "40", orders_per_line: int = 6) -> None:
+        self.folder = folder
+        self.port = free_port()
+        self._options = ["--quantity", quantity, "--orders-per-line", str(orders_per_line)]
+        self._process: asyncio.subprocess.Process | None = None
+        self._control = httpx.AsyncClient(base_url=self.url, timeout=10)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def settings(self, **changes: Any) -> OdooSettings:
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}
+        return OdooSettings.model_validate({**given, "poll_s": 0.5, **changes})
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._control.aclose()
+        await self.stop()
+
+    async def start(self) -> None:
+        command = [sys.executable, "-m", "simulators.erp", "--port", str(self.port), "--data", str(self.folder)]
+        self._process = await asyncio.create_subprocess_exec(
+            *command,
+            *self._options,
+            *("--release-every", "86400", "--ship-every", "86400", "--hold", "30"),
+            cwd=ROOT,
+            env={**os.environ, "AMOR_SIMULATED_ERP_KEY": KEY},
+            stdout=asyncio.subprocess.PIPE,
+        )
+        assert self._process.stdout is not None
+        assert b"erp started" in await self._process.stdout.readline()
+        # It says so just before it listens.
+        for _ in range(500):
+            try:
+                await self._control.get("/_control/fail")
+            except httpx.ConnectError:
+                await asyncio.sleep(0.01)
+            else:
+                return
+        raise AssertionError("the simulated ERP does not listen")
+
+    async def stop(self) -> None:
+        """As a power cut: what it committed stays."""
+        if self._process is not None and self._process.returncode is None:
+            self._process.send_signal(signal.SIGKILL)
+            await self._process.wait()
+
+    async def fail(self, mode: str, *, count: int = 1, match: str = "", seconds: float | None = None) -> None:
+        body = {"mode": mode, "count": count, "match": match, "seconds": seconds}
+        (await self._control.post("/_control/fail", json=body)).raise_for_status()
+
+    async def truth(self) -> dict[str, Any]:
+        answer: dict[str, Any] = (await self._control.get("/_truth")).json()
+        return answer
+
+    async def good_posted(self, order: str) -> int:
+        return int((await self.truth())["good_posted_by_origin"].get(order, 0))
