@@ -1,0 +1,82 @@
+"""The real servers, for every test that asks for them: one private TimescaleDB and one mosquitto a session, never the user's."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bridge.store.embedded import Installation, PrivateBroker, PrivateDatabase, data_folder, prepare
+
+_NUMBERS = count(1)
+
+
+@pytest.fixture(scope="session")
+def installation() -> Installation:
+    """The programs; the first session on a machine downloads them."""
+    return prepare()
+
+
+@pytest.fixture(scope="session")
+def server_folder() -> Iterator[Path]:
+    """A short folder that the servers' user can enter, which pytest's own are not."""
+    with data_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def database_server(installation: Installation, server_folder: Path) -> Iterator[PrivateDatabase]:
+    """One cluster for the session. A test that stops or kills it makes one of its own."""
+    with PrivateDatabase(installation, server_folder / "database") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def migrated_template(database_server: PrivateDatabase) -> str:
+    """Name of a database with the present schema, which no test connects to."""
+    from bridge.store.migrate import migrate
+
+    with _administrator(database_server) as connection:
+        connection.execute("create database migrated")
+    asyncio.run(migrate(database_server.dsn_of("migrated")))
+    return "migrated"
+
+
+@pytest.fixture
+def database_dsn(database_server: PrivateDatabase, migrated_template: str) -> Iterator[str]:
+    """A database of this test's own, with the schema and no rows."""
+    name = f"test_{next(_NUMBERS)}"
+    with _administrator(database_server) as connection:
+        connection.execute(f"create database {name} template {migrated_template}")
+    yield database_server.dsn_of(name)
+    with _administrator(database_server) as connection:
+        connection.execute(f"drop database {name} with (force)")
+
+
+@pytest.fixture(scope="session")
+def broker(installation: Installation, server_folder: Path) -> Iterator[PrivateBroker]:
+    """One broker for the session: a test uses topics and client ids of its own."""
+    with PrivateBroker(installation, server_folder / "broker") as server:
+        yield server
+
+
+@pytest.fixture
+def own_broker(installation: Installation, server_folder: Path) -> Iterator[PrivateBroker]:
+    """A broker that this test may stop, kill and restart; it writes its state every second."""
+    with PrivateBroker(installation, server_folder / f"broker_{next(_NUMBERS)}", autosave_s=1) as server:
+        yield server
+
+
+@pytest.fixture
+def own_database(installation: Installation, server_folder: Path) -> Iterator[PrivateDatabase]:
+    """A cluster, its database `amor` empty, that this test may stop, kill and restart."""
+    with PrivateDatabase(installation, server_folder / f"database_{next(_NUMBERS)}") as server:
+        yield server
+
+
+def _administrator(server: PrivateDatabase) -> psycopg.Connection:
+    return psycopg.connect(server.dsn_of("postgres"), autocommit=True)
