@@ -1,0 +1,101 @@
+"""Levels: each is raised by its condition (`if`) and left by the other end of its deadband (`clear`), mildest first."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+
+from bridge.model.alarm import Severity
+from rules.conditions.facts import Facts
+from rules.durations import duration
+from rules.language import Expression
+from rules.language.closures import Values
+from rules.section import Item, Section, one_of, text, truth
+
+_ZERO: Final = timedelta()
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level. Without `clear` it is left where `if` is false. `latch`: once reached, the alarm ends by a person's reset."""
+
+    severity: Severity
+    condition: Expression
+    clear: Expression | None
+    on_delay: timedelta
+    off_delay: timedelta
+    latch: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the inputs say of one level now: whether its condition holds and whether it is clear; None is unknown."""
+
+    holds: bool | None
+    clear: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """The levels of a rule, mildest first; `slots` is the row of values that their expressions read."""
+
+    levels: tuple[Level, ...]
+    slots: tuple[str, ...]
+
+    def judge(self, values: Values) -> tuple[Verdict, ...]:
+        """One verdict a level."""
+        return tuple(_judge(level, values) for level in self.levels)
+
+
+def _judge(level: Level, values: Values) -> Verdict:
+    holds: bool | None = level.condition.evaluate(values)
+    if level.clear is None:
+        return Verdict(holds, None if holds is None else not holds)
+    # A condition that holds is not clear, and one that is unknown is not clear either, whatever the deadband says.
+    return Verdict(holds, level.clear.evaluate(values) if holds is False else None if holds is None else False)
+
+
+def read(section: Section, facts: Facts) -> Threshold | None:
+    """Take `levels`."""
+    item = section.item_of("levels")
+    assert item is not None, "the table is asked by what is there"
+    levels = [level for part in section.reader.sequence(item) if (level := _level(section, part, facts))]
+    if not levels:
+        if not item.node.value:
+            section.reader.tell(item, "must have at least one level")
+        return None
+    ranks = [level.severity.rank for level in levels]
+    if ranks != sorted(set(ranks)):
+        section.reader.tell(item, "severities must rise from level to level, each once")
+        return None
+    return Threshold(tuple(levels), tuple(facts.places))
+
+
+def _level(section: Section, item: Item, facts: Facts) -> Level | None:
+    fields = section.reader.section(item)
+    severity = fields.need("severity", one_of(Severity, list(Severity)))
+    condition = fields.need("if", facts.compile)
+    clear_item = fields.item_of("clear")
+    clear = section.reader.convert(clear_item, facts.compile) if clear_item else None
+    on_delay = fields.take("on_delay", lambda v: duration(text(v)), _ZERO)
+    off_delay = fields.take("off_delay", lambda v: duration(text(v)), _ZERO)
+    latch = fields.take("latch", truth, False)
+    fields.close(frozenset({"rearm"}))
+    if severity is None or condition is None or (clear_item and clear is None):
+        return None
+    if clear_item and (message := _reversed_deadband(condition, clear)):
+        section.reader.tell(clear_item, message)
+        return None
+    return Level(severity, condition, clear, on_delay, off_delay, latch)
+
+
+def _reversed_deadband(condition: Expression, clear: Expression | None) -> str | None:
+    """Whether `v > 2.8` is to be left at `v < 3.0`: it would be raised and left at once."""
+    if clear is None or len(condition.limits()) != 1 or len(clear.limits()) != 1:
+        return None
+    (name, limit), (clear_name, clear_limit) = condition.limits()[0], clear.limits()[0]
+    signs = condition.tree.operator[:1] + clear.tree.operator[:1]  # type: ignore[union-attr]  # limits() proves a comparison
+    if name == clear_name and ((signs == "><" and clear_limit > limit) or (signs == "<>" and clear_limit < limit)):
+        return f"the deadband is the wrong way round: {clear.text} holds while {condition.text} does"
+    return None

@@ -1,0 +1,32 @@
+"""Durations as people write them: `500ms`, `20s`, `5m`, `1h`, `14d`, and sums such as `1h30m`."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Final
+
+_UNITS: Final = {
+    "ms": timedelta(milliseconds=1),
+    "s": timedelta(seconds=1),
+    "m": timedelta(minutes=1),
+    "h": timedelta(hours=1),
+    "d": timedelta(days=1),
+}
+_PART: Final = r"[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)"
+_WHOLE: Final = re.compile(f"(?:{_PART})+")
+_EACH: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+MAX: Final = timedelta(days=366)
+
+
+def duration(text: str) -> timedelta:
+    """Read a duration. Raises ValueError with a sentence for people."""
+    if not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text!r} is no duration; write 500ms, 20s, 5m, 1h or 14d")
+    try:
+        total = sum((float(amount) * _UNITS[unit] for amount, unit in _EACH.findall(text)), timedelta())
+    except OverflowError:
+        total = timedelta.max
+    if total > MAX:
+        raise ValueError(f"{text!r} is more than {MAX.days} days")
+    return total

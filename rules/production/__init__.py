@@ -1,0 +1,1 @@
+"""Production accounting, pure: what tags say of states, pieces and orders."""

@@ -1,0 +1,214 @@
+"""Production accounting of one asset, pure: samples of one instant -> what they mean (ISO 22400-2 states, counts, orders).
+
+Within one instant the order, the state and the reasons are applied before the counters: a message carries them together, and a
+piece belongs to the order that is named with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import IntEnum
+from typing import Any
+
+from bridge.model.production import CountKind, MachineState
+from bridge.model.quality import is_bad
+from rules.production.counter import CounterSpec, is_count, step
+from rules.production.effects import Counted, Effect, EpochBegan, LateState, OrderChanged, ReasonGiven, StateChanged
+from rules.sample import Sample
+
+
+class Role(IntEnum):
+    """What a tag tells of production; in the order in which the samples of one instant are applied."""
+
+    ORDER = 0
+    STATE = 1
+    REASON = 2
+    SCRAP_REASON = 3
+    NONE = 4
+    GOOD = 5
+    SCRAP = 6
+
+
+_KINDS = {Role.GOOD: CountKind.GOOD, Role.SCRAP: CountKind.SCRAP}
+
+
+@dataclass(frozen=True, slots=True)
+class AssetFacts:
+    """What is known of the asset from the configuration."""
+
+    equipment_id: int
+    path: str
+    is_final: bool
+    counter: CounterSpec
+    states: Mapping[str, MachineState]
+
+
+@dataclass(slots=True)
+class CounterMemory:
+    """The last believed reading of a counter and its epoch."""
+
+    value: float
+    at: datetime
+    ordinal: int
+    epoch: int
+
+
+@dataclass(slots=True)
+class Accounting:
+    """What is remembered of the asset between instants; `late` counts readings that came too late to be used."""
+
+    facts: AssetFacts
+    roles: dict[int, Role] = field(default_factory=dict)
+    state: MachineState | None = None
+    state_at: datetime | None = None  # of the newest reading of the state
+    since: datetime | None = None  # when the present state began
+    reason: str = ""
+    reason_at: datetime | None = None
+    order: str | None = None
+    order_at: datetime | None = None
+    scrap_reason: str = ""
+    counters: dict[int, CounterMemory] = field(default_factory=dict)
+    late: int = 0
+
+    def apply(self, at: datetime, samples: Iterable[Sample]) -> list[Effect]:
+        """Take the samples of one instant, ordered by role; says what they mean."""
+        effects: list[Effect] = []
+        words: dict[Role, str | None] = {}
+        for sample in samples:
+            role = self.roles.get(sample.tag_id, Role.NONE)
+            if role in _KINDS:
+                self._take_words(at, words, effects)
+                self._count(role, sample, effects)
+            elif role is not Role.NONE:
+                words[role] = _word(sample)
+                if role is Role.STATE:
+                    self._remember_late(at, sample, effects, words)
+        self._take_words(at, words, effects)
+        return effects
+
+    def _remember_late(
+        self, at: datetime, sample: Sample, effects: list[Effect], words: dict[Role, str | None]
+    ) -> None:
+        if self.state_at is not None and at < self.state_at:
+            word = words.pop(Role.STATE)
+            effects.append(LateState(self.facts.equipment_id, sample.tag_id, at, self._canonical(word)))
+            self.late += 1
+
+    def _take_words(self, at: datetime, words: dict[Role, str | None], effects: list[Effect]) -> None:
+        if not words:
+            return
+        if Role.ORDER in words and words[Role.ORDER] is not None:
+            self._order(at, words[Role.ORDER] or None, effects)
+        if words.get(Role.SCRAP_REASON) is not None:
+            self.scrap_reason = words[Role.SCRAP_REASON] or ""
+        reason = words.get(Role.REASON)
+        if Role.STATE in words:
+            self._state(at, self._canonical(words[Role.STATE]), reason, effects)
+        elif reason is not None:
+            self._reason(at, reason, effects)
+        words.clear()
+
+    def _order(self, at: datetime, order: str | None, effects: list[Effect]) -> None:
+        if self.order_at is not None and at < self.order_at:
+            self.late += 1
+            return
+        self.order_at = at
+        if order != self.order:
+            effects.append(OrderChanged(self.facts.equipment_id, at, self.order, order))
+            self.order = order
+
+    def _state(self, at: datetime, state: MachineState, reason: str | None, effects: list[Effect]) -> None:
+        self.state_at = at
+        if state is self.state:
+            if reason is not None:
+                self._reason(at, reason, effects)
+            return
+        # A new state without a reason of its own does not inherit the one of the state before.
+        self.state, self.since, self.reason, self.reason_at = state, at, reason or "", at
+        effects.append(StateChanged(self.facts.equipment_id, at, state, self.reason))
+
+    def _reason(self, at: datetime, reason: str, effects: list[Effect]) -> None:
+        if self.state is None or (self.reason_at is not None and at < self.reason_at):
+            return
+        self.reason_at = at
+        if reason == self.reason:
+            return
+        if self.reason:
+            effects.append(StateChanged(self.facts.equipment_id, at, self.state, reason))
+        else:
+            effects.append(ReasonGiven(self.facts.equipment_id, reason))  # told a little after the state that it is of
+        self.reason = reason
+
+    def _canonical(self, word: str | None) -> MachineState:
+        return MachineState.UNKNOWN if word is None else self.facts.states.get(word, MachineState.UNKNOWN)
+
+    def _count(self, role: Role, sample: Sample, effects: list[Effect]) -> None:
+        value = sample.value
+        if is_bad(sample.quality) or value is None or not is_count(value):
+            return
+        last = self.counters.get(sample.tag_id)
+        if last and (sample.at, sample.ordinal) <= (last.at, last.ordinal):
+            self.late += 1  # the count is cumulative: what it told is in the newer one
+            return
+        counted = step(last.value if last else None, value, self.facts.counter)
+        epoch = (last.epoch if last else 0) + (counted.new_epoch is not None)
+        self.counters[sample.tag_id] = CounterMemory(value, sample.at, sample.ordinal, epoch)
+        if counted.new_epoch:
+            effects.append(EpochBegan(sample.tag_id, epoch, sample.at, counted.new_epoch))
+        if counted.pieces:
+            effects.append(self._counted(role, sample, counted.pieces, last.value if last else None, value))
+
+    def _counted(self, role: Role, sample: Sample, pieces: int, before: float | None, value: float) -> Counted:
+        return Counted(
+            equipment_id=self.facts.equipment_id, tag_id=sample.tag_id, at=sample.at, ordinal=sample.ordinal,
+            order_number=self.order, kind=_KINDS[role], qty=pieces,
+            reason=self.scrap_reason if role is Role.SCRAP else "", is_final=self.facts.is_final,
+            counter_from=before, counter_to=value,
+        )  # fmt: skip
+
+    def dump(self) -> dict[str, Any]:
+        """The memory as JSON."""
+        return {
+            "state": self.state and str(self.state),
+            "state_at": _iso(self.state_at),
+            "since": _iso(self.since),
+            "reason": self.reason,
+            "reason_at": _iso(self.reason_at),
+            "order": self.order,
+            "order_at": _iso(self.order_at),
+            "scrap_reason": self.scrap_reason,
+            "counters": {
+                str(tag_id): [c.value, c.at.isoformat(), c.ordinal, c.epoch] for tag_id, c in self.counters.items()
+            },
+        }
+
+    def restore(self, stored: Mapping[str, Any]) -> None:
+        """Take the memory from JSON."""
+        self.state = MachineState(stored["state"]) if stored["state"] else None
+        self.state_at, self.since = _instant(stored["state_at"]), _instant(stored["since"])
+        self.reason, self.reason_at = stored["reason"], _instant(stored["reason_at"])
+        self.order, self.order_at = stored["order"], _instant(stored["order_at"])
+        self.scrap_reason = stored["scrap_reason"]
+        self.counters = {
+            int(tag_id): CounterMemory(float(value), datetime.fromisoformat(at), ordinal, epoch)
+            for tag_id, (value, at, ordinal, epoch) in stored["counters"].items()
+        }
+
+
+def _word(sample: Sample) -> str | None:
+    """What a tag of words says; a number as people write it; None where the quality is bad."""
+    if is_bad(sample.quality):
+        return None
+    if sample.text is not None:
+        return sample.text.strip()
+    return None if sample.value is None else f"{sample.value:g}"
+
+
+def _iso(at: datetime | None) -> str | None:
+    return at.isoformat() if at else None
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,82 @@
+"""What production accounting finds in readings, to be written in one transaction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bridge.model.production import CountKind, MachineState
+from rules.production.counter import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class StateChanged:
+    """A new interval begins and ends the one before."""
+
+    equipment_id: int
+    at: datetime
+    state: MachineState
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ReasonGiven:
+    """The reason of the present interval became known."""
+
+    equipment_id: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class LateState:
+    """A state that began before the present one: the interval that is there is split."""
+
+    equipment_id: int
+    tag_id: int
+    at: datetime
+    state: MachineState
+
+
+@dataclass(frozen=True, slots=True)
+class OrderChanged:
+    """The asset went over to another order."""
+
+    equipment_id: int
+    at: datetime
+    previous: str | None
+    current: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EpochBegan:
+    """A counter began anew."""
+
+    tag_id: int
+    epoch: int
+    at: datetime
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Pieces, traceable to the reading (tag_id, at, ordinal) that told of them."""
+
+    equipment_id: int
+    tag_id: int
+    at: datetime
+    ordinal: int
+    order_number: str | None
+    kind: CountKind
+    qty: int
+    reason: str
+    is_final: bool
+    counter_from: float | None
+    counter_to: float
+
+    @property
+    def key(self) -> str:
+        """Unique by the reading."""
+        return f"{self.tag_id}|{self.at.isoformat()}|{self.ordinal}"
+
+
+Effect = StateChanged | ReasonGiven | LateState | OrderChanged | EpochBegan | Counted

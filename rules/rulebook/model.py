@@ -1,0 +1,101 @@
+"""What a rule file says, after reading: frozen, checked, compiled."""
+
+from __future__ import annotations
+
+import fnmatch
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any, Literal
+
+from bridge.model.alarm import Severity
+from bridge.model.production import MachineState
+from rules.conditions.counted import Counted
+from rules.conditions.threshold import Threshold
+from rules.production.counter import CounterSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """A tag of the asset under a name of the rule's own."""
+
+    name: str
+    tag: str
+    is_text: bool
+    unit: str | None
+    max_age: timedelta | None
+    counter: CounterSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class ForEach:
+    """Which assets the rule holds for; None for any."""
+
+    equipment_class: str | None = None
+    equipment: str | None = None
+
+    def matches(self, path: str, equipment_class: str | None) -> bool:
+        """Whether the rule holds for an asset; `equipment` may hold * and ?."""
+        if self.equipment_class is not None and self.equipment_class != equipment_class:
+            return False
+        return self.equipment is None or fnmatch.fnmatchcase(path, self.equipment)
+
+
+@dataclass(frozen=True, slots=True)
+class EvidenceSpec:
+    """Which readings a ticket carries: those of `tags` from `before` to `after` the event."""
+
+    before: timedelta
+    after: timedelta
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TicketAction:
+    """Open a ticket, or count an occurrence on the open one, when the alarm reaches `lowest`."""
+
+    failure_mode: str
+    priority: Severity | None  # None: the alarm's severity
+    lowest: Severity
+    connector: str | None
+    evidence: EvidenceSpec | None
+
+
+@dataclass(frozen=True, slots=True)
+class PostingAction:
+    """Post good pieces of the final operation to a business system, several at a time."""
+
+    connector: str
+    kind: str
+    max_qty: int
+    max_wait: timedelta
+
+
+OnUnknown = Literal["hold", "clear", "raise"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule. `condition` says which kind it is; `sha256` is of the canonical body, so that a changed comment is no change."""
+
+    id: str
+    for_each: ForEach
+    inputs: tuple[Input, ...]
+    condition: Threshold | Counted
+    when_state: frozenset[MachineState] = frozenset()
+    settle: timedelta = timedelta()
+    on_unknown: OnUnknown = "hold"
+    consequence: str = ""
+    response: str = ""
+    tickets: tuple[TicketAction, ...] = ()
+    postings: tuple[PostingAction, ...] = ()
+    file: str = ""
+    line: int = 0
+    sha256: str = ""
+    body: dict[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Rulebook:
+    """All rules of all files."""
+
+    rules: tuple[Rule, ...]
