@@ -1,16 +1,16 @@
 """The errors of this system. A type exists only where a caller acts differently on it.
 
-    AmorError                      anything that a person should read
-    ├── ConfigError                the configuration is wrong: report every mistake, exit
-    ├── SetupError                 the machine lacks something: say what, exit
-    ├── MigrationError             the database's schema is not what this version expects: exit
-    ├── PayloadError               a message cannot be read: dead letter, go on
-    ├── LaneTaken                  another process writes this lane: wait
-    └── ConnectorError             a business system did not take an event
-        ├── TransientError         busy or away: back off, try again (look up first if it may have been taken)
-        ├── CredentialsError       refused the key: refresh once, then stop the connector
-        ├── BusinessError          refused this event: park its stream, tell a person
-        └── UnknownOutcome         the answer never came: look up before anything is sent again
+AmorError                      anything that a person should read
+├── ConfigError                the configuration is wrong: report every mistake, exit
+├── SetupError                 the machine lacks something: say what, exit
+├── MigrationError             the database's schema is not what this version expects: exit
+├── PayloadError               a message cannot be read: dead letter, go on
+├── LaneTaken                  another process writes this lane: wait
+└── ConnectorError             a business system did not take an event
+    ├── TransientError         busy or away: back off, try again (look up first if it may have been taken)
+    ├── CredentialsError       refused the key: refresh once, then stop the connector
+    ├── BusinessError          refused this event: park its stream, tell a person
+    └── UnknownOutcome         the answer never came: look up before anything is sent again
 """
 
 from __future__ import annotations

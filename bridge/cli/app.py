@@ -69,13 +69,16 @@ def _options(
 @app.command()
 def demo(
     duration: Annotated[
-        float | None, typer.Option(min=5, help="Seconds of production, then compare the ledgers and end. Default: until Ctrl-C.")
+        float | None,
+        typer.Option(min=5, help="Seconds of production, then compare the ledgers and end. Default: until Ctrl-C."),
     ] = None,
     report: Annotated[Path | None, typer.Option(dir_okay=False, help="Write the ledgers as JSON to this file.")] = None,
     keep: Annotated[
         Path | None, typer.Option(file_okay=False, help="Keep data and logs in this folder. Default: a temporary one.")
     ] = None,
-    port: Annotated[int | None, typer.Option(min=0, max=65535, help="Port of the control tower. Default: 8050 or a free one.")] = None,
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="Port of the control tower. Default: 8050 or a free one.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated plant.")] = 7,
     erp_failures: Annotated[
         float, typer.Option(min=0, max=0.9, help="Share of postings that the simulated ERP fails: 500, 429, no answer.")
@@ -127,8 +130,9 @@ def relay(config: ConfigFile = _DEFAULT_CONFIG) -> None:
 @app.command()
 def dashboard(config: ConfigFile = _DEFAULT_CONFIG) -> None:
     """Serve the control tower, its API and its live feed."""
-    from bridge.cli.signals import run_until_stopped
     from dashboard.server import run
+
+    from bridge.cli.signals import run_until_stopped
 
     run_until_stopped(run, _start("dashboard", config))
 
@@ -178,7 +182,9 @@ def user_add(
     login: Annotated[str, typer.Argument(help="Login name, lower case.")],
     config: ConfigFile = _DEFAULT_CONFIG,
     role: Annotated[str, typer.Option(help="viewer, operator or admin.")] = "operator",
-    password: Annotated[str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="AMOR_PASSWORD")] = "",
+    password: Annotated[
+        str, typer.Option(prompt=True, confirmation_prompt=True, hide_input=True, envvar="AMOR_PASSWORD")
+    ] = "",
 ) -> None:
     """Add a person, or give one a new password and role."""
     from bridge.cli.up import add_account

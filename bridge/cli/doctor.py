@@ -64,16 +64,26 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with connected(settings.database.dsn.get_secret_value(), "doctor") as connection:
             server = await facts.server(connection)
-            yield Finding("database", True, f"PostgreSQL {server.postgres}, TimescaleDB {server.timescale} ({server.edition} edition)")
+            yield Finding(
+                "database",
+                True,
+                f"PostgreSQL {server.postgres}, TimescaleDB {server.timescale} ({server.edition} edition)",
+            )
             if names := await pending(connection):
                 yield Finding("schema", False, f"{len(names)} migrations have not run: run `amor migrate`")
                 return
             yield Finding("schema", True, "up to date")
             for source in await facts.sources(connection):
-                yield Finding(f"source {source['source']}", True, f"newest batch received {source['newest']:%Y-%m-%d %H:%M:%S} UTC")
+                yield Finding(
+                    f"source {source['source']}",
+                    True,
+                    f"newest batch received {source['newest']:%Y-%m-%d %H:%M:%S} UTC",
+                )
             counts = await facts.waiting(connection)
             yield Finding("dead letters", counts["dead_letters"] == 0, f"{counts['dead_letters']} wait for a person")
-            yield Finding("outbox", counts["parked"] == 0, f"{counts['open']} open, {counts['parked']} parked for a person")
+            yield Finding(
+                "outbox", counts["parked"] == 0, f"{counts['open']} open, {counts['parked']} parked for a person"
+            )
     except psycopg.OperationalError as error:
         yield Finding("database", False, f"does not answer: {str(error).strip()}; check [database] dsn")
 

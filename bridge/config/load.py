@@ -6,6 +6,7 @@ import os
 import re
 import tomllib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,7 +18,6 @@ from bridge.errors import ConfigError, Problem
 
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
 _UNION_TAGS: Final = frozenset({"mqtt", "opcua", "odoo19"})
-_ROOT: Final[places.Path] = ()
 
 
 def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -36,12 +36,13 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
         raise ConfigError([_syntax_problem(file, text, str(error))]) from error
     found = places.places(text)
     problems: list[Problem] = []
-    resolved = _resolve(tables, _ROOT, file, environment, found, problems)
+    resolved = _References(file, environment, found, problems).resolve(tables)
+    settings: Settings | None = None
     try:
         settings = Settings.model_validate(resolved)
     except ValidationError as error:
         problems += _validation_problems(file, found, error, {p.field for p in problems})
-    if problems:
+    if problems or settings is None:
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
     return _with_absolute_files(settings, file.parent)
 
@@ -58,34 +59,45 @@ def _syntax_problem(file: Path, text: str, message: str) -> Problem:
     return Problem(str(file), line, column, "", f"not TOML: {_AT_LINE.sub('', message).strip()}")
 
 
-def _resolve(
-    value: Any,
-    path: places.Path,
-    file: Path,
-    environment: Mapping[str, str],
-    found: dict[places.Path, int],
-    problems: list[Problem],
-) -> Any:
-    """The value with every `{env = ...}` and `{file = ...}` replaced by what it names."""
-    if isinstance(value, list):
-        return [_resolve(v, (*path, i), file, environment, found, problems) for i, v in enumerate(value)]
-    if not isinstance(value, dict):
-        return value
-    if "env" in value and set(value) <= {"env", "default"}:
-        if (text := environment.get(value["env"])) is not None:
-            return text
-        if "default" in value:
-            return value["default"]
-        message = f"the environment variable {value['env']} is not set"
-    elif set(value) == {"file"}:
+@dataclass(frozen=True, slots=True)
+class _References:
+    """Replaces every `{ env = ... }` and `{ file = ... }` by what it names; what names nothing becomes a problem."""
+
+    file: Path
+    environment: Mapping[str, str]
+    found: dict[places.Path, int]
+    problems: list[Problem]
+
+    def resolve(self, value: Any, path: places.Path = ()) -> Any:
+        """The value at `path` with all references in it replaced."""
+        if isinstance(value, list):
+            return [self.resolve(element, (*path, index)) for index, element in enumerate(value)]
+        if not isinstance(value, dict):
+            return value
+        if "env" in value and set(value) <= {"env", "default"}:
+            return self._from_environment(value, path)
+        if set(value) == {"file"}:
+            return self._from_file(value["file"], path)
+        return {key: self.resolve(element, (*path, key)) for key, element in value.items()}
+
+    def _from_environment(self, reference: dict[str, Any], path: places.Path) -> Any:
+        name = reference["env"]
+        if name in self.environment:
+            return self.environment[name]
+        if "default" in reference:
+            return reference["default"]
+        return self._missing(path, f"the environment variable {name} is not set")
+
+    def _from_file(self, name: str, path: places.Path) -> str:
         try:
-            return (file.parent / value["file"]).read_text(encoding="utf-8").rstrip("\n")
+            return (self.file.parent / name).read_text(encoding="utf-8").rstrip("\n")
         except OSError as error:
-            message = f"the file {value['file']} cannot be read: {error.strerror}"
-    else:
-        return {k: _resolve(v, (*path, k), file, environment, found, problems) for k, v in value.items()}
-    problems.append(Problem(str(file), places.line_of(found, path), 0, _dotted(path), message))
-    return ""
+            return self._missing(path, f"the file {name} cannot be read: {error.strerror}")
+
+    def _missing(self, path: places.Path, message: str) -> str:
+        line = places.line_of(self.found, path)
+        self.problems.append(Problem(str(self.file), line, 0, _dotted(path), message))
+        return ""
 
 
 def _validation_problems(

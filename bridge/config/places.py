@@ -12,7 +12,9 @@ from typing import Final
 Path = tuple[str | int, ...]
 
 _HEADER: Final = re.compile(r"^\s*(\[\[|\[)\s*([^\]]+?)\s*\]\]?\s*(#.*)?$")
-_KEY: Final = re.compile(r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*=""")
+_KEY: Final = re.compile(
+    r"""^\s*((?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[A-Za-z0-9_-]+|"[^"]*"|'[^']*'))*)\s*="""
+)
 _PART: Final = re.compile(r"""[A-Za-z0-9_-]+|"[^"]*"|'[^']*'""")
 _STRING_OR_COMMENT: Final = re.compile(r'"(?:\\.|[^"\\])*"|' + r"'[^']*'|#.*$")
 
@@ -22,7 +24,8 @@ def places(text: str) -> dict[Path, int]:
     found: dict[Path, int] = {(): 1}
     table: Path = ()
     counts: dict[Path, int] = {}
-    depth, array, element = 0, (), -1
+    array: Path = ()
+    depth, element = 0, -1
     for number, line in enumerate(text.splitlines(), start=1):
         bare = _STRING_OR_COMMENT.sub("", line)
         if depth == 0:

@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
+from bridge.model.calendar import WEEKDAYS, Weekday
 from bridge.model.equipment import EquipmentPath, TagKind
 from bridge.model.production import MachineState
 
@@ -56,7 +57,9 @@ class Equipment(Table):
     """One piece of equipment; those above it in its path are made by themselves."""
 
     path: str = Field(description="ISA-95 path enterprise/site/area/work_center/work_unit.")
-    equipment_class: str | None = Field(None, alias="class", description="What rules with for_each match. Default none.")
+    equipment_class: str | None = Field(
+        None, alias="class", description="What rules with for_each match. Default none."
+    )
     position: int = Field(0, ge=0, description="Place in the flow of its work center, from 1; 0: outside any flow.")
     is_final: bool = Field(False, description="Its good pieces are finished goods. Default false.")
     ideal_cycle_s: float | None = Field(None, gt=0, description="Ideal run time per item, seconds (ISO 22400-2 PRI).")
@@ -72,14 +75,18 @@ class Tag(Table):
     """What tags of a name mean, on whatever equipment. The first table that matches a name holds."""
 
     match: str = Field(description="Tag name; * and ? match as in file names.")
-    kind: TagKind | None = Field(None, description="gauge, counter, state or event. Default: gauge for numbers, state for text.")
+    kind: TagKind | None = Field(
+        None, description="gauge, counter, state or event. Default: gauge for numbers, state for text."
+    )
     unit: str = Field("", description="UCUM code used where the message names none.")
 
 
 class MqttFields(Table):
     """The names of the fields of a JSON object. What else it carries is a reading under its own name."""
 
-    time: str = Field("ts", description="Source time: ISO 8601, or a number of seconds, ms, us or ns since 1970 told apart by size.")
+    time: str = Field(
+        "ts", description="Source time: ISO 8601, or a number of seconds, ms, us or ns since 1970 told apart by size."
+    )
     value: str = Field("value", description="An object with this field is one reading; without it, one of many.")
     tag: str = Field("tag", description="The tag's name in an object of one reading, where the topic has no {tag}.")
     unit: str = Field("unit", description="UCUM code, in an object of one reading.")
@@ -102,7 +109,7 @@ class MqttSubscription(Table):
     def _names_agree(self) -> Self:
         named = set(PLACEHOLDER.findall(self.topic))
         if missing := set(PLACEHOLDER.findall(self.equipment)) - named:
-            raise ValueError(f"equipment uses {{{sorted(missing)[0]}}}, which the topic does not have")
+            raise ValueError(f"equipment uses {{{min(missing)}}}, which the topic does not have")
         for level in self.topic.split("/"):
             if "{" in level and not PLACEHOLDER.fullmatch(level):
                 raise ValueError(f"a {{name}} must be a whole level of the topic, not part of {level!r}")
@@ -129,8 +136,12 @@ class MqttSettings(SourceTable):
     certificate_file: str | None = Field(None, description="Client certificate, PEM.")
     key_file: str | None = Field(None, description="Its private key, PEM.")
     keepalive_s: int = Field(15, ge=2, description="Seconds. Default 15.")
-    receive_maximum: int = Field(1000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 1000.")
-    session_expiry_s: int = Field(7 * 86400, ge=0, description="How long the broker keeps the session, seconds. Default 7 days.")
+    receive_maximum: int = Field(
+        1000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 1000."
+    )
+    session_expiry_s: int = Field(
+        7 * 86400, ge=0, description="How long the broker keeps the session, seconds. Default 7 days."
+    )
     subscribe: list[MqttSubscription] = Field(min_length=1)
 
     @property
@@ -143,7 +154,9 @@ class OpcUaNodes(Table):
     """Nodes of one piece of equipment, each a tag."""
 
     equipment: str = Field(description="Equipment path.")
-    node: str = Field(description="Node id with its namespace URI, e.g. nsu=urn:acme:line2;s=cnc2.{tag}; {tag} is the tag's name.")
+    node: str = Field(
+        description="Node id with its namespace URI, e.g. nsu=urn:acme:line2;s=cnc2.{tag}; {tag} is the tag's name."
+    )
     tags: dict[str, str] = Field(min_length=1, description="Tag name -> UCUM unit, empty where there is none.")
 
     @field_validator("equipment")
@@ -163,7 +176,9 @@ class OpcUaSettings(SourceTable):
     publishing_interval_ms: int = Field(200, ge=10, description="Milliseconds. Default 200.")
     sampling_interval_ms: float = Field(0, ge=-1, description="Milliseconds; 0: as fast as the server can. Default 0.")
     queue_size: int = Field(1000, ge=1, description="Values a node that the server keeps over an outage. Default 1000.")
-    outage_s: int = Field(300, ge=10, description="The outage to survive: lifetime of subscription and session, seconds. Default 300.")
+    outage_s: int = Field(
+        300, ge=10, description="The outage to survive: lifetime of subscription and session, seconds. Default 300."
+    )
     nodes: list[OpcUaNodes] = Field(min_length=1)
 
 
@@ -174,7 +189,9 @@ class IngestSettings(Table):
     """The buffer between a source and the database."""
 
     max_rows: int = Field(5000, ge=1, description="A batch closes at this many readings. Default 5000.")
-    max_age_ms: int = Field(20, ge=1, description="... or when its first reading is this old, milliseconds. Default 20.")
+    max_age_ms: int = Field(
+        20, ge=1, description="... or when its first reading is this old, milliseconds. Default 20."
+    )
     max_pending_rows: int = Field(50_000, ge=1, description="Readings held at most; then sources wait. Default 50 000.")
     max_new_tags: int = Field(10_000, ge=0, description="Tags registered on sight at most, in all. Default 10 000.")
 
@@ -183,7 +200,9 @@ class RulesSettings(Table):
     """The rule engine."""
 
     files: list[str] = Field(default_factory=list, description="Rule files, relative to this file.")
-    lateness_ms: int = Field(2000, ge=0, description="How late a reading may be before timers fire without it. Default 2000 ms.")
+    lateness_ms: int = Field(
+        2000, ge=0, description="How late a reading may be before timers fire without it. Default 2000 ms."
+    )
 
 
 class ProductionSettings(Table):
@@ -195,8 +214,12 @@ class ProductionSettings(Table):
     good: str = Field("parts.good", description="Counter of good pieces.")
     scrap: str = Field("parts.scrap", description="Counter of scrap.")
     scrap_reason: str = Field("scrap.reason", description="Tag with the reason of the newest scrap, text.")
-    modulus: int | None = Field(None, ge=2, description="The counters begin again at 0 after modulus - 1. Default: never.")
-    max_delta: int = Field(1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces.")
+    modulus: int | None = Field(
+        None, ge=2, description="The counters begin again at 0 after modulus - 1. Default: never."
+    )
+    max_delta: int = Field(
+        1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces."
+    )
     states: dict[str, MachineState] = Field(default_factory=dict, description="What machines say -> canonical state.")
 
 
@@ -206,10 +229,12 @@ class Shift(Table):
     name: str
     start: time
     end: time = Field(description="At or before start: on the next day.")
-    days: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
-        default_factory=lambda: ["mon", "tue", "wed", "thu", "fri", "sat", "sun"], description="Days that it starts on. Default all."
+    days: list[Weekday] = Field(
+        default_factory=lambda: list(WEEKDAYS), min_length=1, description="Days that it starts on. Default all."
     )
-    planned_rate_per_h: float | None = Field(None, ge=0, description="Planned good pieces of the plant per hour. Default no plan.")
+    planned_rate_per_h: float | None = Field(
+        None, ge=0, description="Planned good pieces of the plant per hour. Default no plan."
+    )
 
 
 class Targets(Table):
@@ -248,7 +273,9 @@ class DashboardSettings(Table):
     port: int = Field(8050, ge=0, le=65535)
     session_h: float = Field(12, gt=0, description="A login lasts this many hours. Default 12.")
     secure_cookie: bool = Field(False, description="Send the cookie over HTTPS only; set it behind TLS. Default false.")
-    allowed_origins: list[str] = Field(default_factory=list, description="Origins besides its own that may open the feed.")
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins besides its own that may open the feed."
+    )
 
 
 class Settings(Table):
@@ -269,12 +296,13 @@ class Settings(Table):
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
-        for what, values in (
-            ("source name", [s.name for s in self.source]),
-            ("lane", [s.lane for s in self.source]),
-            ("connector name", [c.name for c in self.connector]),
-            ("equipment path", [e.path for e in self.equipment]),
-        ):
-            if twice := {str(v) for v in values if values.count(v) > 1}:
-                raise ValueError(f"{what} {sorted(twice)[0]} is given twice")
+        named: dict[str, list[str]] = {
+            "source name": [source.name for source in self.source],
+            "lane": [str(source.lane) for source in self.source],
+            "connector name": [connector.name for connector in self.connector],
+            "equipment path": [equipment.path for equipment in self.equipment],
+        }
+        for what, values in named.items():
+            if twice := {value for value in values if values.count(value) > 1}:
+                raise ValueError(f"{what} {min(twice)} is given twice")
         return self

@@ -28,7 +28,9 @@ _OPTIONS: Final = {
 # Channels of NOTIFY. Payloads carry ids only; a listener that missed one finds the work by polling.
 CHANNEL_BATCH: Final = "amor_batch"  # "<lane>:<seq>" after a batch of readings
 CHANNEL_OUTBOX: Final = "amor_outbox"  # "<connector>" after new work for the relay
-CHANNEL_LIVE: Final = "amor_live"  # "<noun>:<id>" after a change that people see: alarm, ticket, count, state, order, shipment, outbox
+CHANNEL_LIVE: Final = (
+    "amor_live"  # "<noun>:<id>" after a change that people see: alarm, ticket, count, state, order, shipment, outbox
+)
 
 
 async def connect(dsn: str, application: str) -> Connection:

@@ -73,8 +73,12 @@ async def _check_done(connection: Connection, known: dict[int, Migration]) -> se
     async for row in await connection.execute(_QUERIES.done):
         version = row["version"]
         if version not in known:
-            raise MigrationError(f"the database has migration {version:04}_{row['name']}, which this version does not know: install a newer one")
+            raise MigrationError(
+                f"the database has migration {version:04}_{row['name']}, which this version does not know: install a newer one"
+            )
         if row["sha256"] != known[version].sha256:
-            raise MigrationError(f"migration {version:04}_{row['name']} was changed after it ran: restore the file, add a new one instead")
+            raise MigrationError(
+                f"migration {version:04}_{row['name']} was changed after it ran: restore the file, add a new one instead"
+            )
         done.add(version)
     return done

@@ -208,11 +208,17 @@ async def test_rising_vibration_becomes_one_ticket_with_a_picture_here_and_in_th
     assert [request["equipment"] for request in requests] == [CNC]
 
 
-async def test_finished_piece_is_posted_once_though_the_erp_drops_its_answer_and_processes_are_killed(plant: Plant) -> None:
-    [order] = await until(lambda: plant.rows("select number from production_order where state = 'released' order by number limit 1"))
+async def test_finished_piece_is_posted_once_though_the_erp_drops_its_answer_and_processes_are_killed(
+    plant: Plant,
+) -> None:
+    [order] = await until(
+        lambda: plant.rows("select number from production_order where state = 'released' order by number limit 1")
+    )
     await plant.fail("drop_after_commit", 2, "button_mark_done")
     began, count, modulus = time.time() - 60, 65_530, 65_536
-    plant.send(FINAL, {"ts": began, "state": "EXECUTE", "order.number": order["number"], "parts.good": count, "parts.scrap": 0})
+    plant.send(
+        FINAL, {"ts": began, "state": "EXECUTE", "order.number": order["number"], "parts.good": count, "parts.scrap": 0}
+    )
     for piece in range(1, 13):
         message = {
             "ts": began + piece,
@@ -227,7 +233,9 @@ async def test_finished_piece_is_posted_once_though_the_erp_drops_its_answer_and
 
     async def everything_posted() -> bool:
         rows = await plant.rows("select count(*) filter (where state = 'done') as done, count(*) as n from outbox")
-        counted = await plant.rows("select coalesce(sum(qty), 0) as pieces from production_count where outbox_id is not null")
+        counted = await plant.rows(
+            "select coalesce(sum(qty), 0) as pieces from production_count where outbox_id is not null"
+        )
         return counted[0]["pieces"] == 12 and rows[0]["done"] == rows[0]["n"] > 0
 
     await until(everything_posted)

@@ -10,9 +10,7 @@ from bridge.model.calendar import WEEKDAYS, expand
 BERLIN = ZoneInfo("Europe/Berlin")
 
 
-@pytest.mark.parametrize(
-    ("day", "hours"), [(date(2026, 3, 28), 7), (date(2026, 10, 24), 9), (date(2026, 11, 21), 8)]
-)
+@pytest.mark.parametrize(("day", "hours"), [(date(2026, 3, 28), 7), (date(2026, 10, 24), 9), (date(2026, 11, 21), 8)])
 def test_night_shift_lasts_its_real_hours_when_the_clock_changes(day: date, hours: int) -> None:
     [(start, end)] = expand(time(22), time(6), WEEKDAYS, BERLIN, day, 1)
     assert end - start == timedelta(hours=hours)

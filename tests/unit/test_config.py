@@ -67,7 +67,12 @@ subscribe = [
     found = mistakes(tmp_path, text)
     assert [line for line, _ in found] == [4, 10, 16, 19]
     for words, (_, message) in zip(
-        ("plant.time_zone: unknown time zone", "equipment[0].clas: is not", "source[0].url: the environment variable NOWHERE", "subscribe[1]: equipment uses {c}"),
+        (
+            "plant.time_zone: unknown time zone",
+            "equipment[0].clas: is not",
+            "source[0].url: the environment variable NOWHERE",
+            "subscribe[1]: equipment uses {c}",
+        ),
         found,
         strict=True,
     ):

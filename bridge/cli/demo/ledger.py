@@ -33,16 +33,28 @@ class Line:
 def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> list[Line]:
     """The balances of a run: plant truth against database against ERP."""
     return [
-        Line("readings", (("sent", plant["readings_sent"]), ("stored + dead letters", database.stored + database.dead_letters))),
+        Line(
+            "readings",
+            (("sent", plant["readings_sent"]), ("stored + dead letters", database.stored + database.dead_letters)),
+        ),
         Line("unreadable", (("sent", plant["bad_sent"]), ("dead letters", database.dead_letters))),
         Line(
             "good pieces",
-            (("made", plant["good_made"]), ("counted", database.good), ("posted", database.posted), ("in the ERP", int(erp["good_posted"]))),
+            (
+                ("made", plant["good_made"]),
+                ("counted", database.good),
+                ("posted", database.posted),
+                ("in the ERP", int(erp["good_posted"])),
+            ),
         ),
         Line("scrap", (("made", plant["scrap_made"]), ("counted", database.scrap))),
         Line(
             "faults",
-            (("developed", len(plant["faults"])), ("tickets", database.tickets), ("in the ERP", len(erp["maintenance_requests"]))),
+            (
+                ("developed", len(plant["faults"])),
+                ("tickets", database.tickets),
+                ("in the ERP", len(erp["maintenance_requests"])),
+            ),
         ),
     ]
 
@@ -59,7 +71,10 @@ def commit_percentiles(measured: dict[str, list[float]]) -> dict[str, Any] | Non
     """The same from the database's figures, with a part for each source."""
     if "" not in measured:
         return None
-    named = {source: dict(zip(_PERCENTILES, (round(ms, 1) for ms in figures), strict=True)) for source, figures in measured.items()}
+    named = {
+        source: dict(zip(_PERCENTILES, (round(ms, 1) for ms in figures), strict=True))
+        for source, figures in measured.items()
+    }
     return {**named.pop(""), "by_source": named}
 
 
@@ -109,12 +124,16 @@ def print_report(figures: dict[str, Any], out: Console) -> None:
     for column in ("", "what each side says", ""):
         table.add_column(column)
     for line in figures["balances"]:
-        sides = "   ".join(f"{name} [bold]{number:,}[/]" for name, number in line.items() if name not in ("what", "agrees"))
+        sides = "   ".join(
+            f"{name} [bold]{number:,}[/]" for name, number in line.items() if name not in ("what", "agrees")
+        )
         table.add_row(line["what"], sides, "[green]agree[/]" if line["agrees"] else "[red]DIFFER[/]")
     out.print(table)
     for name, key in (("message to commit", "message_to_commit_ms"), ("message to browser", "message_to_browser_ms")):
         if ms := figures[key]:
             out.print(f"{name}: p50 {ms['p50']} ms, p95 {ms['p95']} ms, p99 {ms['p99']} ms")
-    out.print(f"redelivered and recognised: {figures['readings_duplicate']:,}; failures of the ERP survived: {figures['erp_failures_applied'] or 0}")
+    out.print(
+        f"redelivered and recognised: {figures['readings_duplicate']:,}; failures of the ERP survived: {figures['erp_failures_applied'] or 0}"
+    )
     if any(figures["restarts"].values()):
         out.print(f"processes started again: {figures['restarts']}")

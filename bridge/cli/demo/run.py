@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import secrets
-import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -13,20 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import psycopg
 from rich.console import Console
 
 from bridge.cli.demo.ending import settle
-from bridge.cli.demo.ledger import commit_percentiles, percentiles, print_report, report, write_report
+from bridge.cli.demo.ledger import percentiles, print_report, report, write_report
 from bridge.cli.demo.probe import FeedProbe
 from bridge.cli.demo.servers import private_servers
 from bridge.cli.demo.stage import LOGIN, Stage
 from bridge.cli.demo.status import show_status
 from bridge.cli.logs import set_up_logs
 from bridge.cli.signals import stop_on_signals
-from bridge.errors import AmorError
-from bridge.store.database import connected
-from bridge.store.ledger import message_to_commit_ms
+from bridge.store.embedded import data_folder
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +49,7 @@ def run_demo(options: DemoOptions, out: Console) -> int:
 async def _run(options: DemoOptions, out: Console) -> int:
     stop = stop_on_signals(asyncio.get_running_loop())
     began = time.monotonic()
-    with _folder(options.keep) as folder:
+    with data_folder(options.keep) as folder:
         demo = asyncio.create_task(_demo(options, folder, out, stop, began))
         ended = asyncio.create_task(stop.wait())
         await asyncio.wait({demo, ended}, return_when=asyncio.FIRST_COMPLETED)
@@ -69,27 +63,6 @@ async def _run(options: DemoOptions, out: Console) -> int:
         return demo.result()
 
 
-@dataclass
-class _folder:
-    """The folder of data and logs: the one to keep, or a temporary one with a short path, removed at the end."""
-
-    keep: Path | None
-
-    def __enter__(self) -> Path:
-        if self.keep:
-            self.keep.mkdir(parents=True, exist_ok=True)
-            self.path = self.keep.resolve()
-        else:
-            self.path = Path(tempfile.mkdtemp(prefix="amor-"))
-        # The database and the broker may run as another user, who has to pass through.
-        self.path.chmod(0o711)
-        return self.path
-
-    def __exit__(self, *_: object) -> None:
-        if not self.keep:
-            shutil.rmtree(self.path, ignore_errors=True)
-
-
 async def _demo(options: DemoOptions, folder: Path, out: Console, stop: asyncio.Event, began: float) -> int:
     (folder / "logs").mkdir(exist_ok=True)
     set_up_logs("demo")
@@ -98,12 +71,18 @@ async def _demo(options: DemoOptions, folder: Path, out: Console, stop: asyncio.
         stage = await Stage.build(options, folder, servers)
         await stack.enter_async_context(_running(stage, out))
         out.print(f"[green]✓[/] live after {time.monotonic() - began:.0f} s")
-        out.print(f"\n   control tower  [bold]{stage.url}[/]\n   log in as      [bold]{LOGIN}[/] / [bold]{stage.password}[/]\n")
+        out.print(
+            f"\n   control tower  [bold]{stage.url}[/]\n   log in as      [bold]{LOGIN}[/] / [bold]{stage.password}[/]\n"
+        )
         probe = FeedProbe(stage.url, LOGIN, stage.password)
         follower = asyncio.create_task(probe.run())
         stack.callback(follower.cancel)
         if options.duration_s is None:
-            out.print("Ctrl-C ends it and leaves nothing behind." if not options.keep else f"Ctrl-C ends it; data stays in {folder}.")
+            out.print(
+                "Ctrl-C ends it and leaves nothing behind."
+                if not options.keep
+                else f"Ctrl-C ends it; data stays in {folder}."
+            )
             await show_status(stage, out, stop.wait())
             return 0
         await show_status(stage, out, stage.plant_finished())

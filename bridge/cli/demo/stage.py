@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import secrets
+import socket
 import sys
 import time
 from contextlib import suppress
@@ -20,19 +21,21 @@ import orjson
 import psycopg
 from rich.console import Console
 
-from bridge.cli.demo.servers import Servers, free_port
+from bridge.cli.demo.servers import Servers
 from bridge.cli.supervisor import Child
 from bridge.cli.up import add_account, prepare_database, processes
 from bridge.config import Settings, load_settings
 from bridge.errors import SetupError
 from bridge.store import source_state
 from bridge.store.database import connected
+from bridge.store.embedded import free_port
 from bridge.store.ledger import Ledger, read_ledger
 
 if TYPE_CHECKING:
     from bridge.cli.demo.run import DemoOptions
 
 LOGIN: Final = "demo"
+_TOWER_PORT: Final = 8050
 _ERP_HOLDS_S: Final = 4  # longer than the connector waits
 _SHIFT: Final = timedelta(hours=8)
 _READY_S: Final = 60.0
@@ -67,7 +70,9 @@ class Stage:
             "plant", _simulator("plant", **_plant_arguments(options, folder, environment)), log_file=logs / "plant.log"
         )
         url = f"http://{settings.dashboard.host}:{settings.dashboard.port}"
-        return cls(options, folder, settings, config, url, secrets.token_urlsafe(6), erp, plant, processes(config, logs))
+        return cls(
+            options, folder, settings, config, url, secrets.token_urlsafe(6), erp, plant, processes(config, logs)
+        )
 
     async def start(self, out: Console) -> None:
         """Start all in an order in which nothing is lost: the bridge holds its subscriptions before the plant speaks."""
@@ -132,15 +137,17 @@ class Stage:
                 if await is_ready():
                     return
             await asyncio.sleep(_LOOK_S)
-        raise SetupError(f"{what} was not ready within {_READY_S:.0f} s; the end of {child.log_file}:\n{_tail(child.log_file)}")
+        raise SetupError(
+            f"{what} was not ready within {_READY_S:.0f} s; the end of {child.log_file}:\n{_tail(child.log_file)}"
+        )
 
     async def _erp_answers(self) -> bool:
         return bool(await self.erp_truth())
 
     async def _bridge_is_subscribed(self) -> bool:
         async with connected(self.settings.database.dsn.get_secret_value(), "demo") as connection:
-            heard = await source_state.sources(connection)
-            return all(source.name in heard for source in self.settings.source if source.type == "mqtt")
+            brokers = [source.name for source in self.settings.source if source.type == "mqtt"]
+            return all([await source_state.read(connection, name) for name in brokers])
 
     async def _tower_is_ready(self) -> bool:
         async with httpx.AsyncClient(timeout=2) as client:
@@ -160,9 +167,19 @@ def _environment(options: DemoOptions, servers: Servers) -> dict[str, str]:
         "AMOR_ERP_URL": f"http://127.0.0.1:{free_port()}",
         "AMOR_ERP_API_KEY": erp_key,
         "AMOR_SIMULATED_ERP_KEY": erp_key,
-        "AMOR_DASHBOARD_PORT": str(options.port or free_port(8050)),
+        "AMOR_DASHBOARD_PORT": str(options.port or tower_port()),
         **_shift(datetime.now(UTC)),
     }
+
+
+def tower_port() -> int:
+    """The control tower's own port where it is free, else another."""
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", _TOWER_PORT))
+        except OSError:
+            return free_port()
+    return _TOWER_PORT
 
 
 def _shift(now: datetime) -> dict[str, str]:

@@ -1,0 +1,62 @@
+"""The database and the broker of the demonstration: private ones, or those that the environment names."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+
+from bridge.cli.demo.progress import steps_on
+from bridge.store.embedded import Installation, PrivateBroker, PrivateDatabase, Progress, prepare
+
+
+@dataclass(frozen=True, slots=True)
+class Servers:
+    """Where the two are."""
+
+    dsn: str
+    mqtt_url: str
+
+
+@asynccontextmanager
+async def private_servers(folder: Path, out: Console) -> AsyncIterator[Servers]:
+    """Run what AMOR_DATABASE_DSN and AMOR_MQTT_URL do not name, with its data in `folder`. Raises SetupError."""
+    dsn, mqtt_url = os.environ.get("AMOR_DATABASE_DSN"), os.environ.get("AMOR_MQTT_URL")
+    async with AsyncExitStack() as stack:
+        if dsn is None or mqtt_url is None:
+            with steps_on(out) as report:
+                installation = await asyncio.to_thread(prepare, report)
+                if dsn is None:
+                    dsn = (await stack.enter_async_context(_database(installation, folder, report))).dsn
+                if mqtt_url is None:
+                    mqtt_url = (await stack.enter_async_context(_broker(installation, folder, report))).url
+            out.print(
+                f"[green]✓[/] PostgreSQL {installation.postgres_version} with TimescaleDB {installation.timescaledb_version}, "
+                f"mosquitto {installation.mosquitto_version}"
+            )
+        yield Servers(dsn, mqtt_url)
+
+
+@asynccontextmanager
+async def _database(installation: Installation, folder: Path, report: Progress) -> AsyncIterator[PrivateDatabase]:
+    server = PrivateDatabase(installation, folder / "database", report=report)
+    try:
+        await asyncio.to_thread(server.start)
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop)
+
+
+@asynccontextmanager
+async def _broker(installation: Installation, folder: Path, report: Progress) -> AsyncIterator[PrivateBroker]:
+    server = PrivateBroker(installation, folder / "broker", report=report)
+    try:
+        await asyncio.to_thread(server.start)
+        yield server
+    finally:
+        await asyncio.to_thread(server.stop)
