@@ -34,7 +34,7 @@ class Order:
 class Pace:
     """How a line behaves: seconds, shares of 1, pieces."""
 
-    buffer_pieces: int = 5
+    buffer_pieces: int = 4
     setup_s: float = 3.0
     short_stop_share: float = 0.03
     short_stop_s: tuple[float, float] = (2.0, 5.0)

@@ -58,7 +58,7 @@ class MachineSpec:
 
 
 def _saw(line: str, number: int) -> MachineSpec:
-    return MachineSpec(line, f"saw{number}", "saw", 1.7, 0.01, ("length", "burr"), ("bar end", "jam"))
+    return MachineSpec(line, f"saw{number}", "saw", 1.4, 0.01, ("length", "burr"), ("bar end", "jam"))
 
 
 def _cnc(line: str, number: int) -> MachineSpec:
