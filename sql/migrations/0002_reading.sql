@@ -45,6 +45,8 @@ create table dead_letter (
     replayed_at timestamptz
 );
 create index dead_letter_open on dead_letter (source, id) where replayed_at is null;
+-- To find an equal one when a message comes again.
+create index dead_letter_payload on dead_letter (md5(payload));
 
 create table gap (
     id bigint generated always as identity primary key,

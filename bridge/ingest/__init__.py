@@ -1,0 +1,1 @@
+"""From deliveries to committed batches: buffer -> one transaction -> acknowledgement."""

@@ -1,0 +1,94 @@
+"""The lane's memory of tag ids, and the registration of tags that are seen for the first time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from fnmatch import fnmatchcase
+from typing import Final
+
+import structlog
+
+from bridge.config.settings import Settings
+from bridge.model.equipment import TagKind
+from bridge.model.reading import Reading, TagKey, TagSpec
+from bridge.sources.delivery import Source
+from bridge.store import tag
+from bridge.store.database import Connection
+from bridge.store.tag import KnownTag
+
+log = structlog.get_logger()
+
+_REMEMBERED: Final = 200_000  # ids kept; past it all are looked up anew
+
+
+class Tags:
+    """Ids by key. What is remembered holds for one database: forget it with the connection."""
+
+    def __init__(self, settings: Settings, source_name: str, source: Source) -> None:
+        self._meanings = settings.tag
+        self._cap = settings.ingest.max_new_tags
+        self._source_name = source_name
+        self._source = source
+        self._ids: dict[TagKey, KnownTag] = {}
+        self._drifting: set[TagKey] = set()
+
+    def forget(self) -> None:
+        """Remember nothing: the connection is a new one, and so may the database be."""
+        self._ids.clear()
+
+    async def resolve(self, connection: Connection, readings: Iterable[Reading]) -> Mapping[TagKey, KnownTag]:
+        """The ids of all tags of the readings, registering new ones in a transaction of its own.
+
+        A tag that is missing from the answer is one too many: `max_new_tags` are registered.
+        """
+        if len(self._ids) > _REMEMBERED:
+            self._ids.clear()
+        unknown: dict[TagKey, Reading] = {}
+        for reading in readings:
+            if reading.tag not in self._ids and reading.tag not in unknown:
+                unknown[reading.tag] = reading
+        if unknown:
+            self._ids.update(await tag.find(connection, unknown.keys()))
+            if new := [self._spec(first) for key, first in unknown.items() if key not in self._ids]:
+                await self._register(connection, new)
+        return self._ids
+
+    async def id_of(self, connection: Connection, key: TagKey) -> int | None:
+        """The id of one tag; None where it is not registered."""
+        if key not in self._ids:
+            self._ids.update(await tag.find(connection, [key]))
+        return known.id if (known := self._ids.get(key)) else None
+
+    def has_drifted(self, reading: Reading, known: KnownTag) -> bool:
+        """Whether a reading is of another type than its tag's first one; said once a tag in the log. It is stored as it is."""
+        if (reading.value is None) if known.datatype == "text" else (reading.text is None):
+            return False
+        if reading.tag not in self._drifting:
+            self._drifting.add(reading.tag)
+            log.warning("tag changed its type", source=self._source_name, tag="/".join(reading.tag), first=known.datatype)
+        return True
+
+    async def _register(self, connection: Connection, new: list[TagSpec]) -> None:
+        named = self._source.known_tags()
+        async with connection.transaction():
+            room = max(0, self._cap - await tag.count(connection))
+            on_sight = [spec for spec in new if spec.key not in named]
+            accepted = [spec for spec in new if spec.key in named] + on_sight[:room]
+            if accepted:
+                registered = await tag.register(connection, self._source_name, accepted)
+        if accepted:
+            self._ids.update(registered)
+            log.info("tags registered", source=self._source_name, tags=len(accepted))
+
+    def _spec(self, first: Reading) -> TagSpec:
+        meaning = next((m for m in self._meanings if fnmatchcase(first.tag.name, m.match)), None)
+        kind = meaning.kind if meaning and meaning.kind else None
+        if first.value is None and first.text is None:
+            # A null says nothing of the type; a state or an event is more likely a word.
+            datatype = "text" if kind in (TagKind.STATE, TagKind.EVENT) else "number"
+        else:
+            datatype = "text" if first.text is not None else "number"
+        default_kind = TagKind.STATE if datatype == "text" else TagKind.GAUGE
+        unit = first.unit or (meaning.unit if meaning else "") or self._source.known_tags().get(first.tag, "")
+        address = self._source.address_of(first.tag)
+        return TagSpec(first.tag, datatype, unit, kind or default_kind, self._source_name, address)

@@ -1,0 +1,251 @@
+"""The lane's one writer: a batch becomes one transaction, exactly once, whatever happens to the connection.
+
+    readings   binary COPY; where one is stored already or the database refuses one: merged piece by piece (`sifting`)
+    dead letters, gaps, the source's state, the batch's row with the next number, NOTIFY
+
+A connection that breaks during COMMIT leaves open whether it took effect. The transaction's id was noted before, and the
+database is asked what became of it (pg_xact_status), so that a batch is neither written twice nor numbered twice.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+import psycopg
+import structlog
+
+from bridge.config.settings import Settings
+from bridge.errors import LaneTaken
+from bridge.ingest import metrics
+from bridge.ingest.buffer import Batch
+from bridge.ingest.sifting import REFUSALS, Sifted, refusal, sift
+from bridge.ingest.tags import Tags
+from bridge.model.reading import DeadLetter, Reading, TagKey, instant
+from bridge.sources.backoff import Backoff
+from bridge.sources.delivery import Delivery, Memory, Source
+from bridge.store import dead_letter, gap, source_state
+from bridge.store import reading as readings_table
+from bridge.store.database import Connection, connect
+from bridge.store.reading import Row
+
+log = structlog.get_logger()
+
+WRITE_TIMEOUT_S: Final = 60.0
+LANE_GRACE_S: Final = 10.0
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What one transaction stored."""
+
+    readings: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    dead_letters: int = 0
+
+
+@dataclass(slots=True)
+class _Work:
+    """A batch with its tags resolved."""
+
+    rows: list[Row]
+    refused: list[DeadLetter]
+    received_at: datetime
+
+
+class LaneWriter:
+    """Writes the batches of one lane; `open` first. One at a time."""
+
+    def __init__(self, settings: Settings, source_name: str, lane: int, source: Source) -> None:
+        self._dsn = settings.database.dsn.get_secret_value()
+        self._cap = settings.ingest.max_new_tags
+        self._source_name = source_name
+        self._lane = lane
+        self._source = source
+        self._tags = Tags(settings, source_name, source)
+        self._connection: Connection | None = None
+        self._seq = 0
+        self._unclear: tuple[str, Stored] | None = None
+
+    async def open(self) -> Memory:
+        """Connect, become the lane's writer, and read what the database knows of the source.
+
+        Raises LaneTaken, and psycopg.Error where the database is away.
+        """
+        connection = await self._connect()
+        head = await readings_table.read_head(connection, self._lane)
+        state = await source_state.read(connection, self._source_name)
+        newest = await readings_table.newest(connection, self._source.known_tags())
+        last_heard = head.received_at if head and head.source == self._source_name else None
+        return Memory(state, last_heard, newest)
+
+    async def close(self) -> None:
+        """Close the connection, and with it give up the lane."""
+        connection, self._connection = self._connection, None
+        self._tags.forget()
+        if connection is not None:
+            await connection.close()
+
+    async def write(self, batch: Batch) -> Stored:
+        """Store a batch once. Tries until the database takes it. Raises LaneTaken."""
+        backoff = Backoff()
+        lost_at = time.monotonic()
+        while True:
+            try:
+                async with asyncio.timeout(WRITE_TIMEOUT_S):
+                    stored = await self._write_once(batch)
+                if backoff.attempts:
+                    log.info("database back", source=self._source_name, attempts=backoff.attempts)
+                self._count(stored)
+                return stored
+            except LaneTaken:
+                # At first it is the server's end of our own lost connection.
+                if time.monotonic() > lost_at + LANE_GRACE_S:
+                    raise
+                await backoff.wait()
+            except (psycopg.Error, TimeoutError, OSError) as error:
+                lost_at = time.monotonic()
+                if not backoff.attempts:
+                    log.warning("batch not stored yet", source=self._source_name, lane=self._lane, error=_line(error))
+                metrics.RETRIES.labels(self._source_name).inc()
+                await self._drop_connection()
+                await backoff.wait()
+
+    async def _write_once(self, batch: Batch) -> Stored:
+        if self._connection is None:
+            connection = await self._connect()
+            if (stored := await self._clear_up(connection)) is not None:
+                return stored
+        else:
+            connection = self._connection
+        work = await self._prepare(connection, batch)
+        try:
+            return await self._transact(connection, batch, work, is_careful=False)
+        except REFUSALS:
+            self._unclear = None  # the transaction was rolled back
+            return await self._transact(connection, batch, work, is_careful=True)
+
+    async def _connect(self) -> Connection:
+        connection = await connect(self._dsn, f"bridge {self._source_name}")
+        try:
+            await readings_table.take_lane(connection, self._lane)
+            head = await readings_table.read_head(connection, self._lane)
+        except BaseException:
+            await connection.close()
+            raise
+        self._tags.forget()
+        self._seq = head.seq if head else 0
+        self._connection = connection
+        return connection
+
+    async def _clear_up(self, connection: Connection) -> Stored | None:
+        """What the unclear transaction stored, where it took effect after all."""
+        if self._unclear is None:
+            return None
+        (xid, stored), self._unclear = self._unclear, None
+        try:
+            return stored if await readings_table.was_committed(connection, xid) else None
+        except psycopg.DataError:  # an id of the future: another server took over before this transaction reached it
+            return None
+
+    async def _prepare(self, connection: Connection, batch: Batch) -> _Work:
+        rows: list[Row] = []
+        refused: list[DeadLetter] = []
+        for delivery in batch:
+            ids = await self._tags.resolve(connection, delivery.readings)
+            for reading in delivery.readings:
+                known = ids.get(reading.tag)
+                if known is None:
+                    refused.append(self._over_cap(reading, delivery))
+                    continue
+                if self._tags.has_drifted(reading, known):
+                    metrics.TYPE_DRIFT.labels(self._source_name).inc()
+                rows.append((known.id, reading))
+        return _Work(rows, refused, min(delivery.received_at for delivery in batch))
+
+    async def _transact(self, connection: Connection, batch: Batch, work: _Work, *, is_careful: bool) -> Stored:
+        """One transaction. Careful: readings that are stored already or that the database refuses are sifted out."""
+        seq = self._seq + 1
+        async with connection.transaction():
+            if is_careful:
+                sifted = await sift(connection, self._source_name, self._lane, seq, work.rows, work.received_at)
+            else:
+                sifted = await self._copy(connection, seq, work.rows)
+            letters = await self._keep_dead_letters(connection, batch, work.refused, sifted.dead_letters)
+            await self._remember(connection, batch)
+            xid = await readings_table.insert_batch(
+                connection,
+                lane=self._lane,
+                seq=seq,
+                source=self._source_name,
+                received_at=work.received_at,
+                rows=sifted.rows,
+                duplicates=sifted.duplicates,
+                span=sifted.span,
+            )
+            stored = Stored(sifted.rows, sifted.duplicates, sifted.conflicts, letters)
+            self._unclear = (xid, stored)
+        self._unclear = None
+        self._seq = seq
+        return stored
+
+    async def _copy(self, connection: Connection, seq: int, rows: Sequence[Row]) -> Sifted:
+        if not rows:
+            return Sifted()
+        await readings_table.copy(connection, self._lane, seq, rows)
+        times = [reading.source_time_us for _, reading in rows]
+        return Sifted(rows=len(rows), span=(instant(min(times)), instant(max(times))))
+
+    async def _keep_dead_letters(
+        self, connection: Connection, batch: Batch, refused: list[DeadLetter], sifted: list[DeadLetter]
+    ) -> int:
+        fresh = [letter for delivery in batch for letter in delivery.dead_letters]
+        repeated = [letter for delivery in batch for letter in delivery.repeated]
+        count = await dead_letter.insert(connection, self._source_name, fresh)
+        # A redelivery names the same readings again: refused once is enough.
+        unsure = [*repeated, *refused, *sifted]
+        return count + await dead_letter.insert(connection, self._source_name, unsure, only_unknown=True)
+
+    async def _remember(self, connection: Connection, batch: Batch) -> None:
+        """Write the gaps and the newest state of the batch."""
+        state = {}
+        for delivery in batch:
+            state.update(delivery.state)
+            for missed in delivery.gaps:
+                tag_id = None if missed.tag is None else await self._tags.id_of(connection, missed.tag)
+                await gap.insert(
+                    connection,
+                    source=self._source_name,
+                    tag_id=tag_id,
+                    start=missed.start,
+                    end=missed.end,
+                    cause=missed.cause,
+                    recovered=missed.recovered,
+                )
+        for key, value in state.items():
+            await source_state.put(connection, self._source_name, key, value)
+
+    def _over_cap(self, reading: Reading, delivery: Delivery) -> DeadLetter:
+        reason = f"new tag, and {self._cap} are registered: raise ingest.max_new_tags or mend the device"
+        return refusal(self._source_name, reading, reason, delivery.received_at)
+
+    def _count(self, stored: Stored) -> None:
+        metrics.DUPLICATES.labels(self._source_name).inc(stored.duplicates)
+        metrics.CONFLICTS.labels(self._source_name).inc(stored.conflicts)
+        metrics.DEAD_LETTERS.labels(self._source_name).inc(stored.dead_letters)
+
+    async def _drop_connection(self) -> None:
+        try:
+            async with asyncio.timeout(2):
+                await self.close()
+        except (psycopg.Error, TimeoutError, OSError):
+            self._connection = None
+
+
+def _line(error: Exception) -> str:
+    """An error on one line."""
+    return " ".join(str(error).split()) or type(error).__name__

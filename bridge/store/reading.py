@@ -1,0 +1,162 @@
+"""Readings and their batches: binary COPY straight into the hypertable, and the merge of readings that may be stored already.
+
+The rows of COPY are packed here (PostgreSQL documentation, COPY, binary format): the ingest path writes them by the hundred
+thousand a second.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, NamedTuple
+
+from bridge.errors import LaneTaken
+from bridge.model.reading import Reading, TagKey, instant, microseconds
+from bridge.store.database import Connection
+from bridge.store.queries import load
+
+_QUERIES: Final = load("reading")
+
+_HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
+_TRAILER: Final = struct.pack(">h", -1)
+# Eight fields, each with its length before it: ts, quality, batch_seq, tag_id, ordinal, lane, value, text.
+_NUMBER: Final = struct.Struct(">hiqiqiqiiiiihidi").pack
+_TEXT: Final = struct.Struct(">hiqiqiqiiiiihii").pack
+_EMPTY: Final = struct.Struct(">hiqiqiqiiiiihii").pack
+_POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01T00:00:00Z
+
+
+class Head(NamedTuple):
+    """The newest batch of a lane."""
+
+    seq: int
+    source: str
+    received_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """A reading whose key was stored already, with what is stored there."""
+
+    key: tuple[int, int, int]  # tag_id, source time in microseconds, ordinal
+    value: float | None
+    text: str | None
+    quality: int
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """What a merge did: how many it stored, from when to when, and which readings were known."""
+
+    rows: int
+    min_ts: datetime | None
+    max_ts: datetime | None
+    known: list[Known]
+
+
+Row = tuple[int, Reading]
+"""The tag's id and a reading of it."""
+
+
+async def take_lane(connection: Connection, lane: int) -> None:
+    """Become the lane's one writer for as long as the connection lives. Raises LaneTaken."""
+    row = await (await connection.execute(_QUERIES.take_lane, {"lane": lane})).fetchone()
+    if row is None or not row["taken"]:
+        raise LaneTaken(f"lane {lane} is written by another process; this one waits")
+
+
+async def read_head(connection: Connection, lane: int) -> Head | None:
+    """The newest batch of a lane; None where there is none."""
+    row = await (await connection.execute(_QUERIES.head, {"lane": lane})).fetchone()
+    return None if row is None else Head(row["seq"], row["source"], row["received_at"])
+
+
+async def was_committed(connection: Connection, xid: str) -> bool:
+    """Whether a transaction whose COMMIT was never answered took effect; its connection must be gone."""
+    row = await (await connection.execute(_QUERIES.outcome, {"xid": xid})).fetchone()
+    return row is not None and row["outcome"] == "committed"
+
+
+async def copy(connection: Connection, lane: int, seq: int, rows: Iterable[Row]) -> None:
+    """Write readings that are new. Raises psycopg.errors.UniqueViolation where one is stored already: then `merge` them."""
+    await _copy(connection, _QUERIES.copy, pack(lane, seq, rows))
+
+
+async def merge(connection: Connection, lane: int, seq: int, rows: Sequence[Row]) -> Merged:
+    """Write those readings that are new and return the others. The keys of `rows` must differ from each other."""
+    times = [reading.source_time_us for _, reading in rows]
+    await connection.execute(_QUERIES.prepare_merge)
+    await connection.execute(_QUERIES.clear_merge)
+    await _copy(connection, _QUERIES.copy_incoming, pack(lane, seq, rows))
+    await connection.execute(_QUERIES.count_incoming)
+    span = {"min_ts": instant(min(times)), "max_ts": instant(max(times))}
+    found = await (await connection.execute(_QUERIES.merge, span)).fetchall()
+    known = [
+        Known((row["tag_id"], microseconds(row["ts"]), row["ordinal"]), row["value"], row["text"], row["quality"])
+        for row in found
+        if row["tag_id"] is not None
+    ]
+    return Merged(found[0]["rows"], found[0]["min_ts"], found[0]["max_ts"], known)
+
+
+async def insert_batch(
+    connection: Connection,
+    *,
+    lane: int,
+    seq: int,
+    source: str,
+    received_at: datetime,
+    rows: int,
+    duplicates: int,
+    span: tuple[datetime, datetime] | None,
+) -> str:
+    """Write the batch's row and notify those who follow the lane; returns the transaction's id, for `was_committed`."""
+    values = {
+        "lane": lane,
+        "seq": seq,
+        "source": source,
+        "received_at": received_at,
+        "rows": rows,
+        "duplicates": duplicates,
+        "min_ts": span[0] if span else None,
+        "max_ts": span[1] if span else None,
+    }
+    row = await (await connection.execute(_QUERIES.insert_batch, values)).fetchone()
+    assert row is not None, "the query returns one row"
+    return str(row["xid"])
+
+
+async def newest(connection: Connection, tags: Collection[TagKey]) -> dict[TagKey, Reading]:
+    """The newest stored reading of each of the tags that has one."""
+    names = {"paths": [tag.equipment for tag in tags], "names": [tag.name for tag in tags]}
+    found = {}
+    async for row in await connection.execute(_QUERIES.newest, names):
+        tag = TagKey(row["path"], row["name"])
+        found[tag] = Reading(
+            tag, microseconds(row["ts"]), row["ordinal"], row["value"], row["text"], row["quality"]
+        )
+    return found
+
+
+def pack(lane: int, seq: int, rows: Iterable[Row]) -> bytes:
+    """The rows in COPY's binary format. Raises struct.error where a number does not fit its column."""
+    out = bytearray(_HEADER)
+    for tag_id, (_, time_us, ordinal, value, text, quality, _) in rows:
+        ts = time_us - _POSTGRES_EPOCH_US
+        if value is not None:
+            out += _NUMBER(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, 8, value, -1)
+        elif text is not None:
+            encoded = text.encode()
+            out += _TEXT(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, -1, len(encoded))
+            out += encoded
+        else:
+            out += _EMPTY(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, -1, -1)
+    out += _TRAILER
+    return bytes(out)
+
+
+async def _copy(connection: Connection, query: bytes, content: bytes) -> None:
+    async with connection.cursor() as cursor, cursor.copy(query) as stream:
+        await stream.write(content)
