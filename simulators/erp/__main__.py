@@ -66,13 +66,20 @@ async def run(settings: ErpSettings) -> None:
     with store.transaction():
         trade.found(store, settings.seed, settings.orders_per_line, settings.quantity, _now())
     server = _QuietServer(
-        uvicorn.Config(build_app(erp), settings.host, settings.port, log_level="error", access_log=False,
-                       lifespan="off", timeout_graceful_shutdown=1)
+        uvicorn.Config(
+            build_app(erp),
+            settings.host,
+            settings.port,
+            log_level="error",
+            access_log=False,
+            lifespan="off",
+            timeout_graceful_shutdown=1,
+        )
     )
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, lambda: setattr(server, "should_exit", True))
-    print(json.dumps({"event": "erp started", "host": settings.host, "port": settings.port}), flush=True)
+    _report({"event": "erp started", "host": settings.host, "port": settings.port})
     async with asyncio.TaskGroup() as group:
         business = [
             group.create_task(_release(store, settings)),
@@ -85,7 +92,7 @@ async def run(settings: ErpSettings) -> None:
     if settings.truth is not None:
         write_atomically(settings.truth, erp.truth())
     store.close()
-    print(json.dumps({"event": "erp stopped"}), flush=True)
+    _report({"event": "erp stopped"})
 
 
 async def _release(store: Store, settings: ErpSettings) -> None:
@@ -113,6 +120,10 @@ async def _write_truth(erp: Erp, path: Path | None) -> None:
         await asyncio.sleep(1)
 
 
+def _report(event: dict[str, object]) -> None:
+    print(json.dumps(event), flush=True)  # noqa: T201  # a program that speaks to people
+
+
 def _quantity(text: str) -> tuple[int, int]:
     least, _, most = text.partition("-")
     quantity = int(least), int(most or least)
@@ -134,8 +145,13 @@ def main() -> None:
     add("--truth", type=Path, help="JSON file of what was booked, rewritten every second")
     add("--orders-per-line", type=int, default=6, help="open orders kept for each line (default 6)")
     add("--quantity", type=_quantity, default=(12, 20), help="pieces of an order, least-most (default 12-20)")
-    add("--release-every", type=float, default=60.0, dest="release_every_s",
-        help="seconds after which each line gets one open order more, up to 40 (default 60)")
+    add(
+        "--release-every",
+        type=float,
+        default=60.0,
+        dest="release_every_s",
+        help="seconds after which each line gets one open order more, up to 40 (default 60)",
+    )
     add("--ship-every", type=float, default=15.0, dest="ship_every_s", help="seconds between shipments (default 15)")
     add("--fail", type=float, default=0.0, help="share of posting calls that fail in some way (default 0)")
     add("--hold", type=float, default=20.0, dest="hold_s", help="seconds that a request is held in a timeout")

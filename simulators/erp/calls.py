@@ -93,7 +93,11 @@ def write(call: Call) -> bool:
 def _search_read(call: Call) -> list[dict[str, Any]]:
     given = call.arguments
     rows = search(
-        call.store, call.model, given.get("domain") or [], given.get("limit"), given.get("offset") or 0,
+        call.store,
+        call.model,
+        given.get("domain") or [],
+        given.get("limit"),
+        given.get("offset") or 0,
         given.get("order"),
     )
     return read(call.store, call.model, rows, given.get("fields"), call.context.get("location"))

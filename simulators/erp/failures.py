@@ -1,11 +1,11 @@
 """Failures on purpose: which requests break, how, and how often each way has been applied.
 
-    500                    refused before anything is written
-    429                    refused with Retry-After
-    timeout_before_commit  held beyond the client's patience, nothing written, closed without an answer
-    timeout_after_commit   written, then held, then closed without an answer
-    drop_after_commit      written, then closed at once without an answer
-    slow                   answered, but late
+500                    refused before anything is written
+429                    refused with Retry-After
+timeout_before_commit  held beyond the client's patience, nothing written, closed without an answer
+timeout_after_commit   written, then held, then closed without an answer
+drop_after_commit      written, then closed at once without an answer
+slow                   answered, but late
 """
 
 from __future__ import annotations
@@ -52,9 +52,7 @@ class Failures:
 
     def pending(self) -> list[dict[str, object]]:
         """What waits, for people."""
-        return [
-            {"mode": f.mode, "count": f.count, "match": f.match, "seconds": f.seconds} for f in self._ordered
-        ]
+        return [{"mode": f.mode, "count": f.count, "match": f.match, "seconds": f.seconds} for f in self._ordered]
 
     def take(self, call: str, posts: bool) -> Failure | None:
         """The failure of this request, if it has one; `call` is `model/method`."""

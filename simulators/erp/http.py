@@ -161,5 +161,5 @@ async def _fails_before(erp: Erp, failure: Failure, request: Request) -> bool:
 async def _hold(request: Request, seconds: float) -> None:
     """Wait, but no longer than the client does."""
     until = time.monotonic() + seconds
-    while time.monotonic() < until and not await request.is_disconnected():
+    while time.monotonic() < until and not await request.is_disconnected():  # noqa: ASYNC110  # nothing tells it
         await asyncio.sleep(min(0.1, max(until - time.monotonic(), 0)))

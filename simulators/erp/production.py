@@ -94,15 +94,28 @@ def _split(call: Call, order: Row) -> str:
     """Make the backorder of the rest; gives the new name of the order itself."""
     sequence = order["backorder_sequence"] or 1
     base = order["name"].rsplit("-", 1)[0] if order["backorder_sequence"] else order["name"]
-    kept = ("origin", "product_id", "product_uom_id", "bom_id", "picking_type_id", "date_start", "date_deadline",
-            "priority", "location_src_id", "location_dest_id", "reservation_state")
+    kept = (
+        "origin",
+        "product_id",
+        "product_uom_id",
+        "bom_id",
+        "picking_type_id",
+        "date_start",
+        "date_deadline",
+        "priority",
+        "location_src_id",
+        "location_dest_id",
+        "reservation_state",
+    )
     rest = Decimal(str(order["product_qty"])) - Decimal(str(order["qty_producing"]))
     call.store.create(
         ORDER,
         {
             **{name: order[name] for name in kept},
-            "name": f"{base}-{sequence + 1:03d}", "backorder_sequence": sequence + 1,
-            "product_qty": float(rest), "state": "confirmed",
+            "name": f"{base}-{sequence + 1:03d}",
+            "backorder_sequence": sequence + 1,
+            "product_qty": float(rest),
+            "state": "confirmed",
         },
         call.now,
     )
@@ -115,7 +128,10 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
         ORDER,
         order["id"],
         {
-            "name": name, "state": "done", "qty_producing": float(quantity), "qty_produced": float(quantity),
+            "name": name,
+            "state": "done",
+            "qty_producing": float(quantity),
+            "qty_produced": float(quantity),
             "product_qty": float(quantity) if split else order["product_qty"],
             "backorder_sequence": (order["backorder_sequence"] or 1) if split else order["backorder_sequence"],
             "date_finished": odoo_time(call.now),
@@ -129,9 +145,7 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
         _book(call, "consumed", bom["component_id"], order["location_src_id"], used, order["origin"], name)
 
 
-def _book(
-    call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str
-) -> None:
+def _book(call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str) -> None:
     call.store.move(kind, product, location, str(quantity), origin, document, call.now)
 
 

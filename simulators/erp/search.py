@@ -18,7 +18,7 @@ ARITY = {"&": 2, "|": 2, "!": 1}
 LEAF_PARTS = 3
 
 
-def display_name(store: Store, model: str, row: Row) -> str:
+def display_name(model: str, row: Row) -> str:
     """The name that a many2one field shows."""
     if model == "product.product" and row.get("default_code"):
         return f"[{row['default_code']}] {row['name']}"
@@ -45,14 +45,14 @@ def read(store: Store, model: str, rows: list[Row], fields: Any, location: int |
 
 def _shown(store: Store, model: str, row: Row, name: str, location: int | None) -> Any:
     if name == "display_name":
-        return display_name(store, model, row)
+        return display_name(model, row)
     if model == "product.product" and name == "qty_available":
         return store.on_hand(row["id"], location)
     target = MODELS[model].many2one.get(name)
     if target is None or not row[name]:
         return row[name]
     other = store.find(target, row[name])
-    return [row[name], display_name(store, target, other) if other else ""]
+    return [row[name], display_name(target, other) if other else ""]
 
 
 Predicate = Callable[[Row], bool]
@@ -96,10 +96,10 @@ def _leaf(store: Store, model: str, part: Any) -> Predicate:
     by_name = target is not None and _is_text(value)
 
     def matches(row: Row) -> bool:
-        own: Any = row[name] if name != "display_name" else display_name(store, model, row)
+        own: Any = row[name] if name != "display_name" else display_name(model, row)
         if by_name and target is not None:
             other = store.find(target, int(own)) if own else None
-            own = display_name(store, target, other) if other else False
+            own = display_name(target, other) if other else False
         return COMPARE[operator](own, value)
 
     return matches
@@ -127,7 +127,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "!=": lambda own, value: not (own == value or (not own and value in (False, None))),
     "in": lambda own, value: own in value,
     "not in": lambda own, value: own not in value,
-    "like": lambda own, value: _like(own, value),
+    "like": _like,
     "ilike": lambda own, value: _like(own, value, re.IGNORECASE),
     ">": lambda own, value: _compared(own, value, lambda a, b: a > b),
     ">=": lambda own, value: _compared(own, value, lambda a, b: a >= b),

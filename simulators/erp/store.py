@@ -66,7 +66,7 @@ class Store:
     def counted(self, prefix: str) -> dict[str, int]:
         """Last numbers of the sequences whose name begins so, by the rest of the name."""
         rows = self._db.execute("select name, value from counter where name glob ? || '*'", (prefix,))
-        return {name[len(prefix):]: value for name, value in rows}
+        return {name[len(prefix) :]: value for name, value in rows}
 
     def create(self, model: str, values: Row, now: datetime, record_id: int | None = None) -> int:
         """Add a record with the model's defaults, times and name; gives its id."""
@@ -86,9 +86,7 @@ class Store:
 
     def find(self, model: str, record_id: int) -> Row | None:
         """One record, or None."""
-        found = self._db.execute(
-            "select body from record where model = ? and id = ?", (model, record_id)
-        ).fetchone()
+        found = self._db.execute("select body from record where model = ? and id = ?", (model, record_id)).fetchone()
         return {"id": record_id, **json.loads(found[0])} if found else None
 
     def get(self, model: str, record_id: int) -> Row:
@@ -103,9 +101,7 @@ class Store:
         check_fields(model, values)
         row = {**self.get(model, record_id), **values, "write_date": odoo_time(now)}
         del row["id"]
-        self._db.execute(
-            "update record set body = ? where model = ? and id = ?", (json.dumps(row), model, record_id)
-        )
+        self._db.execute("update record set body = ? where model = ? and id = ?", (json.dumps(row), model, record_id))
 
     def move(
         self, kind: str, product: int, location: int, quantity: str, origin: Any, document: str, now: datetime

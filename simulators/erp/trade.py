@@ -87,20 +87,42 @@ def sell(store: Store, rng: random.Random, ordered: datetime, now: datetime) -> 
     lines = [(rng.randrange(1, 3), float(rng.randrange(2, 13))) for _ in range(rng.randrange(1, 4))]
     prices = [_PRODUCTS[product]["list_price"] for product, _ in lines]
     created = {"create_date": odoo_time(ordered)}
-    order = store.create("sale.order", {
-        **created, "partner_id": partner, "date_order": odoo_time(ordered), "commitment_date": odoo_time(promised),
-        "amount_total": round(sum(p * q for p, (_, q) in zip(prices, lines, strict=True)), 2),
-    }, now)
+    order = store.create(
+        "sale.order",
+        {
+            **created,
+            "partner_id": partner,
+            "date_order": odoo_time(ordered),
+            "commitment_date": odoo_time(promised),
+            "amount_total": round(sum(p * q for p, (_, q) in zip(prices, lines, strict=True)), 2),
+        },
+        now,
+    )
     for price, (product, quantity) in zip(prices, lines, strict=True):
-        store.create("sale.order.line", {
-            **created, "order_id": order, "product_id": product, "product_uom_qty": quantity, "price_unit": price,
-            "name": _PRODUCTS[product]["name"],
-        }, now)
-    return store.create("stock.picking", {
-        **created, "origin": store.get("sale.order", order)["name"], "sale_id": order, "partner_id": partner,
-        "scheduled_date": odoo_time(ordered + timedelta(days=PROMISED_DAYS - 1)),
-        "date_deadline": odoo_time(promised),
-    }, now)
+        store.create(
+            "sale.order.line",
+            {
+                **created,
+                "order_id": order,
+                "product_id": product,
+                "product_uom_qty": quantity,
+                "price_unit": price,
+                "name": _PRODUCTS[product]["name"],
+            },
+            now,
+        )
+    return store.create(
+        "stock.picking",
+        {
+            **created,
+            "origin": store.get("sale.order", order)["name"],
+            "sale_id": order,
+            "partner_id": partner,
+            "scheduled_date": odoo_time(ordered + timedelta(days=PROMISED_DAYS - 1)),
+            "date_deadline": odoo_time(promised),
+        },
+        now,
+    )
 
 
 def ship(store: Store, picking: int, done: datetime) -> None:
@@ -142,8 +164,18 @@ def release(store: Store, seed: int, line: str, quantity: tuple[int, int], now: 
     number = store.count_up("released")
     rng = random.Random(f"{seed}:order:{number}")
     kind, product = LINES[line]
-    return store.create("mrp.production", {
-        "origin": f"MES-{number:04d}", "product_id": product, "bom_id": product, "picking_type_id": kind,
-        "product_qty": float(rng.randint(*quantity)), "state": "confirmed", "reservation_state": "assigned",
-        "date_start": odoo_time(now), "date_deadline": odoo_time(now + timedelta(hours=rng.randint(4, 48))),
-    }, now)
+    return store.create(
+        "mrp.production",
+        {
+            "origin": f"MES-{number:04d}",
+            "product_id": product,
+            "bom_id": product,
+            "picking_type_id": kind,
+            "product_qty": float(rng.randint(*quantity)),
+            "state": "confirmed",
+            "reservation_state": "assigned",
+            "date_start": odoo_time(now),
+            "date_deadline": odoo_time(now + timedelta(hours=rng.randint(4, 48))),
+        },
+        now,
+    )

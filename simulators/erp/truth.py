@@ -39,11 +39,15 @@ def _requests(store: Store) -> list[dict[str, Any]]:
     listed = []
     for row in store.rows("maintenance.request"):
         equipment = store.find("maintenance.equipment", row["equipment_id"]) if row["equipment_id"] else None
-        listed.append({
-            "id": row["id"], "name": row["name"], "created": row["create_date"],
-            "equipment": equipment["serial_no"] if equipment else None,
-            "equipment_name": display_name(store, "maintenance.equipment", equipment) if equipment else None,
-        })
+        listed.append(
+            {
+                "id": row["id"],
+                "name": row["name"],
+                "created": row["create_date"],
+                "equipment": equipment["serial_no"] if equipment else None,
+                "equipment_name": display_name("maintenance.equipment", equipment) if equipment else None,
+            }
+        )
     return listed
 
 

@@ -50,7 +50,10 @@ class PlantClock:
 
 
 async def pace(
-    env: simpy.Environment, clock: PlantClock, ends_at_s: float, halt: asyncio.Event,
+    env: simpy.Environment,
+    clock: PlantClock,
+    ends_at_s: float,
+    halt: asyncio.Event,
     after_step: Callable[[], Awaitable[None]],
 ) -> None:
     """Step the simulation in real time until it reaches its end or `halt` is set."""

@@ -123,7 +123,7 @@ class Line:
 class Machine:
     """One work unit: takes a piece, works on it, and hands it on or scraps it."""
 
-    def __init__(self, spec: MachineSpec, line: Line, position: int, rng: random.Random, listener: Listener):
+    def __init__(self, spec: MachineSpec, line: Line, position: int, rng: random.Random, listener: Listener) -> None:
         self.spec = spec
         self.line = line
         self.state = "IDLE"
@@ -143,8 +143,7 @@ class Machine:
 
     def everything(self) -> dict[str, Value]:
         """All event tags as they are now."""
-        return {**self._situation(), "state.reason": self.reason, **self._counters(),
-                "scrap.reason": self.scrap_reason}
+        return {**self._situation(), "state.reason": self.reason, **self._counters(), "scrap.reason": self.scrap_reason}
 
     def enter(self, state: str, reason: str = "") -> None:
         """Change the state and tell it; nothing happens when it is the same already."""

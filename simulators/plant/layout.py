@@ -72,7 +72,6 @@ def _insp(line: str, number: int) -> MachineSpec:
 
 
 LINES: dict[str, tuple[MachineSpec, ...]] = {
-    line: (_saw(line, number), _cnc(line, number), _insp(line, number))
-    for line, number in (("line1", 1), ("line2", 2))
+    line: (_saw(line, number), _cnc(line, number), _insp(line, number)) for line, number in (("line1", 1), ("line2", 2))
 }
 """Machines of each line in the order of the flow; the last one is the final operation."""

@@ -40,7 +40,9 @@ class MqttGateway:
         self._connected = False
         self._repeats = False
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._report: Callable[[str], None] = lambda event: None
+        self._report: Callable[[str], None] | None = None
+        self._all_acknowledged = asyncio.Event()
+        self._all_acknowledged.set()
 
     def start(self, report: Callable[[str], None]) -> None:
         """Connect in the background and keep trying; `report` is told of connects and disconnects."""
@@ -59,6 +61,7 @@ class MqttGateway:
         if len(self._queue) >= QUEUE_MESSAGES:
             return False
         self._queue.append((topic, payload))
+        self._all_acknowledged.clear()
         self._drain()
         return True
 
@@ -67,10 +70,9 @@ class MqttGateway:
         """Whether the broker has acknowledged every message taken."""
         return not self._queue and not self._under_way
 
-    async def wait_delivered(self, poll_s: float = 0.05) -> None:
+    async def wait_delivered(self) -> None:
         """Return when everything is acknowledged."""
-        while not self.delivered:
-            await asyncio.sleep(poll_s)
+        await self._all_acknowledged.wait()
 
     async def stop(self) -> None:
         """Disconnect; what is not acknowledged is lost with the process."""
@@ -98,19 +100,25 @@ class MqttGateway:
     def _on_publish(self, client: paho.Client, userdata: Any, mid: int, reason: Any, properties: Any) -> None:
         self._enter_loop(self._acknowledged)
 
+    def _tell(self, event: str) -> None:
+        if self._report is not None:
+            self._report(event)
+
     def _now_connected(self) -> None:
         self._connected = True
         self._repeats = self._under_way > 0
-        self._report("broker connected")
+        self._tell("broker connected")
         self._drain()
 
     def _now_disconnected(self) -> None:
         self._connected = False
         self._repeats = self._under_way > 0
-        self._report("broker disconnected")
+        self._tell("broker disconnected")
 
     def _acknowledged(self) -> None:
         self._under_way -= 1
         if not self._under_way:
             self._repeats = False
         self._drain()
+        if self.delivered:
+            self._all_acknowledged.set()

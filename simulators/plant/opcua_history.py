@@ -41,7 +41,10 @@ class PlantSubscriptions(SubscriptionService):
     """Subscriptions that a client may find again after an outage."""
 
     async def create_subscription(
-        self, params: ua.CreateSubscriptionParameters, callback: Callable[..., Any], session_id: ua.NodeId,
+        self,
+        params: ua.CreateSubscriptionParameters,
+        callback: Callable[..., Any],
+        session_id: ua.NodeId,
         request_callback: Callable[..., Any] | None = None,
     ) -> ua.CreateSubscriptionResult:
         """Create a subscription whose lifetime spans an outage."""
@@ -66,7 +69,8 @@ class PlantSubscriptions(SubscriptionService):
         subscription = self.subscriptions.get(params.SubscriptionId)
         if subscription is None:
             raise ServiceError(StatusCodes.BadSubscriptionIdInvalid)
-        kept = subscription._not_acknowledged_results.get(params.RetransmitSequenceNumber)
+        unacknowledged = subscription._not_acknowledged_results  # noqa: SLF001  # asyncua has no other way to it
+        kept = unacknowledged.get(params.RetransmitSequenceNumber)
         if kept is None:
             raise ServiceError(StatusCodes.BadMessageNotAvailable)
         message: ua.NotificationMessage = kept.NotificationMessage

@@ -63,7 +63,10 @@ class OrderReader:
 
 
 async def follow(
-    reader: OrderReader, lines: tuple[str, ...], every_s: float, take: Callable[[str, Order], None],
+    reader: OrderReader,
+    lines: tuple[str, ...],
+    every_s: float,
+    take: Callable[[str, Order], None],
     report: Callable[[str], None],
 ) -> None:
     """Hand over new orders for ever; tell when the ERP stops or begins to answer."""

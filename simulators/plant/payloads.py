@@ -1,10 +1,10 @@
 """The message forms of line 1, bytes as a gateway sends them.
 
-    .../event        one JSON object of many readings, `ts` in epoch milliseconds with decimals (microseconds:
-                     round what a float makes of it to whole microseconds)
-    .../gauges       one JSON object of many readings, `ts` in ISO 8601 with microseconds and Z
-    .../tag/<name>   one reading: value, unit, ts (ISO 8601), quality
-    .../batch        a JSON array of readings: tag, ts (ISO 8601), value, unit
+.../event        one JSON object of many readings, `ts` in epoch milliseconds with decimals (microseconds:
+                 round what a float makes of it to whole microseconds)
+.../gauges       one JSON object of many readings, `ts` in ISO 8601 with microseconds and Z
+.../tag/<name>   one reading: value, unit, ts (ISO 8601), quality
+.../batch        a JSON array of readings: tag, ts (ISO 8601), value, unit
 """
 
 from __future__ import annotations

@@ -68,9 +68,7 @@ class PlantTruth:
 
     def fault(self, machine: str, mode: str, started: datetime, crossed: datetime) -> None:
         """Note a fault that counts."""
-        self._faults.append(
-            {"machine": machine, "mode": mode, "started": iso(started), "crossed_4_5_at": iso(crossed)}
-        )
+        self._faults.append({"machine": machine, "mode": mode, "started": iso(started), "crossed_4_5_at": iso(crossed)})
 
     def document(self) -> Mapping[str, object]:
         """The truth as it is now, for a JSON file."""

@@ -6,6 +6,7 @@ import asyncio
 import json
 import random
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 import simpy
@@ -19,7 +20,7 @@ START = datetime(2026, 11, 21, 3, 20, 54, 123456, UTC)
 def test_source_timestamps_of_a_machine_strictly_increase() -> None:
     clock = PlantClock(1.0, START, 0.0)
     stamps = [clock.stamp("cnc1", at) for at in (0.0, 0.0, 0.0, 0.000001, 5.0)]
-    assert all(a < b for a, b in zip(stamps, stamps[1:], strict=False))
+    assert all(a < b for a, b in pairwise(stamps))
     assert clock.stamp("saw1", 0.0) == START
 
 
