@@ -75,7 +75,9 @@ async def start(dsn: str, table: OdooSettings, die_at: str = "") -> asyncio.subp
     return await asyncio.create_subprocess_exec(*command, die_at, cwd=ROOT, env=environment)
 
 
-async def post(connection: Connection, order: str, quantities: list[int], *, first: int = 1, before: int = 0) -> list[int]:
+async def post(
+    connection: Connection, order: str, quantities: list[int], *, first: int = 1, before: int = 0
+) -> list[int]:
     """Outbox rows of one order, in order; `before` pieces went out earlier."""
     ids, cumulative = [], Decimal(before)
     for sequence, quantity in enumerate(quantities, start=first):
@@ -95,7 +97,12 @@ async def request(connection: Connection, ticket: int, equipment: str = EQUIPMEN
     fact = event_id("test", f"ticket-{ticket}", 1)
     event = WorkRequest(fact, ticket, equipment, "VIB", "high", f"Vibration {ticket}", "4.9 mm/s", AT)
     made = await outbox.insert(
-        connection, connector="erp", stream=f"ticket-{ticket}", kind="work_request", payload=event.payload(), key=str(fact)
+        connection,
+        connector="erp",
+        stream=f"ticket-{ticket}",
+        kind="work_request",
+        payload=event.payload(),
+        key=str(fact),
     )
     assert made is not None
     return made

@@ -42,7 +42,9 @@ def answering():
     async def serve(answer: bytes, *, drips: bool = False) -> AsyncIterator[str]:
         async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             head = await reader.readuntil(b"\r\n\r\n")
-            length = next(int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l"))
+            length = next(
+                int(line.split(b":")[1]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-l")
+            )
             await reader.readexactly(length)
             writer.write(answer)
             await writer.drain()

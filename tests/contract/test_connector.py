@@ -28,7 +28,14 @@ def pieces(quantity, cumulative, sequence=1, order=ORDER):
 
 def request(sequence=1, equipment=EQUIPMENT):
     return WorkRequest(
-        event_id("test", "ticket", sequence), sequence, equipment, "VIB", "high", "Vibration <b>", "4.9 mm/s\n& rising", AT
+        event_id("test", "ticket", sequence),
+        sequence,
+        equipment,
+        "VIB",
+        "high",
+        "Vibration <b>",
+        "4.9 mm/s\n& rising",
+        AT,
     )
 
 
@@ -108,7 +115,8 @@ async def test_unknown_equipment_is_for_a_person(connector):
 
 @pytest.mark.parametrize("event", [pieces(3, 3), request()])
 @pytest.mark.parametrize(
-    ("mode", "is_posted"), [("timeout_after_commit", True), ("timeout_before_commit", False), ("drop_after_commit", True)]
+    ("mode", "is_posted"),
+    [("timeout_after_commit", True), ("timeout_before_commit", False), ("drop_after_commit", True)],
 )
 async def test_answer_that_never_comes_is_unknown_and_lookup_tells_the_truth(connector, system, event, mode, is_posted):
     *_, last = await execute_all_but_last(connector, event)
@@ -195,7 +203,10 @@ async def test_answer_that_says_nothing_leaves_a_posting_unknown_and_a_question_
 async def test_answer_that_drips_is_not_waited_for_without_end(connector, system, system_type, answering):
     *_, last = await connector.plan(pieces(3, 3))
     endless = b"HTTP/1.1 200 OK\r\nContent-Length: 1000000\r\n\r\n"
-    async with answering(endless, drips=True) as url, CONNECTORS[system_type](system.settings(url=url, timeout_s=0.2)) as misled:
+    async with (
+        answering(endless, drips=True) as url,
+        CONNECTORS[system_type](system.settings(url=url, timeout_s=0.2)) as misled,
+    ):
         with pytest.raises(UnknownOutcome):
             await misled.execute(last)
 
