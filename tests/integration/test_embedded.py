@@ -16,7 +16,15 @@ import psycopg
 import pytest
 
 from bridge.errors import SetupError
-from bridge.store.embedded import Installation, PrivateBroker, PrivateDatabase, data_folder, free_port, prepare
+from bridge.store.embedded import (
+    Installation,
+    PrivateBroker,
+    PrivateDatabase,
+    archive,
+    data_folder,
+    free_port,
+    prepare,
+)
 from bridge.store.embedded.folder import processes_on, wait_until_unused
 
 
@@ -196,6 +204,29 @@ def test_mirror_without_packages_is_told_with_its_address(monkeypatch: pytest.Mo
     with pytest.raises(SetupError, match=r"reading Debian's list of packages from file:.*failed"):
         prepare()
     assert [path.name for path in (server_folder / "cache").iterdir()] == ["lock"]
+
+
+def test_mirror_is_found_on_a_machine_whose_apt_has_read_no_list(monkeypatch: pytest.MonkeyPatch):
+    listed = {
+        "indextargets": [],
+        "update": [
+            "'http://archive.example/debian/dists/trixie/InRelease' a 0 ",
+            "'http://archive.example/debian/dists/trixie-updates/InRelease' b 0 ",
+            "'http://archive.example/debian-security/dists/trixie-security/InRelease' c 0 ",
+        ],
+    }
+    monkeypatch.setattr(archive, "_ask_apt", lambda command, *_: listed[command])
+    monkeypatch.setattr(archive, "_is_debian", lambda: True)
+    monkeypatch.delenv("AMOR_DEBIAN_MIRROR", raising=False)
+    assert archive.mirrors() == ["http://archive.example/debian/"]
+
+
+def test_machine_that_knows_no_debian_archive_is_told_of_the_mirror_setting(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(archive, "_ask_apt", lambda *_: ["Ubuntu|main|http://archive.example/ubuntu/"])
+    monkeypatch.setattr(archive, "_is_debian", lambda: False)
+    monkeypatch.delenv("AMOR_DEBIAN_MIRROR", raising=False)
+    with pytest.raises(SetupError, match="AMOR_DEBIAN_MIRROR"):
+        archive.mirrors()
 
 
 def _owner(folder: Path | None) -> subprocess.Popen[str]:

@@ -101,21 +101,13 @@ def mirrors() -> list[str]:
     """Return the addresses to try, best first: AMOR_DEBIAN_MIRROR alone, or the Debian archives that this machine's apt uses."""
     if chosen := os.environ.get("AMOR_DEBIAN_MIRROR"):
         return [chosen]
-    columns = "$(ORIGIN)|$(COMPONENT)|$(RELEASE)|$(REPO_URI)"
-    listed = subprocess.run(
-        ["apt-get", "indextargets", "--format", columns, "Created-By: Packages"],
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    found = dict.fromkeys(_debian_archives(listed.stdout))
+    found = list(dict.fromkeys([*_known_archives(), *_configured_archives()]))
     if not found:
         raise SetupError(
-            "this machine's apt knows no Debian archive to download TimescaleDB and mosquitto from (there is none on Ubuntu, "
-            f"for one): set AMOR_DEBIAN_MIRROR to the address of a mirror of Debian's archive, {INSTEAD}"
+            "this machine's apt knows no Debian archive to download TimescaleDB and mosquitto from (Ubuntu's, for one, is "
+            f"another): set AMOR_DEBIAN_MIRROR to the address of a mirror of Debian's archive, {INSTEAD}"
         )
-    return list(found)
+    return found
 
 
 def check_programs() -> None:
@@ -137,13 +129,30 @@ def architecture() -> str:
     return answer.stdout.strip()
 
 
-def _debian_archives(listing: str) -> Iterator[str]:
-    # Before the first `apt-get update` the origin is not known; then the release's name has to do, and the signature decides.
-    rows = [line.split("|") for line in listing.splitlines() if line.count("|") == 3]
-    for origin, component, release, address in rows:
-        is_main = component == "main" and "-" not in release and "/" not in release and "security" not in address
-        if is_main and (origin == "Debian" or (not origin and _is_debian())) and not address.startswith("cdrom:"):
+def _known_archives() -> Iterator[str]:
+    columns = "$(ORIGIN)|$(COMPONENT)|$(REPO_URI)"
+    for line in _ask_apt("indextargets", "--format", columns, "Created-By: Packages"):
+        origin, component, address = line.split("|", 2)
+        if origin == "Debian" and component == "main" and _has_releases(address):
             yield address
+
+
+def _configured_archives() -> Iterator[str]:
+    # A machine whose apt has never read a list, such as a fresh container, knows addresses but not whose they are. Debian's
+    # signature, which is wanted of the lists, tells them apart.
+    for line in _ask_apt("update", "--print-uris") if _is_debian() else ():
+        found = re.match(r"'(.+)/dists/[a-z]+/InRelease'", line)
+        if found and _has_releases(found[1]):
+            yield f"{found[1]}/"
+
+
+def _has_releases(address: str) -> bool:
+    return "security" not in address and not address.startswith("cdrom:")
+
+
+def _ask_apt(*arguments: str) -> list[str]:
+    answer = subprocess.run(["apt-get", *arguments], capture_output=True, text=True, timeout=60, check=False)
+    return answer.stdout.splitlines()
 
 
 def _is_debian() -> bool:
