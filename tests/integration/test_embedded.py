@@ -238,8 +238,8 @@ def _owner(folder: Path | None) -> subprocess.Popen[str]:
         with data_folder({str(folder) if folder else None!r} and Path({str(folder)!r})) as place:
             installation = prepare()
             with PrivateDatabase(installation, place / "database"), PrivateBroker(installation, place / "broker"):
-                print(place, flush=True)
                 try:
+                    print(place, flush=True)
                     time.sleep(60)
                 except KeyboardInterrupt:
                     pass
