@@ -43,6 +43,8 @@ class MqttGateway:
         self._report: Callable[[str], None] | None = None
         self._all_acknowledged = asyncio.Event()
         self._all_acknowledged.set()
+        self._disconnected = asyncio.Event()
+        self._disconnected.set()
 
     def start(self, report: Callable[[str], None]) -> None:
         """Connect in the background and keep trying; `report` is told of connects and disconnects."""
@@ -75,9 +77,12 @@ class MqttGateway:
         await self._all_acknowledged.wait()
 
     async def stop(self) -> None:
-        """Disconnect; what is not acknowledged is lost with the process."""
+        """Disconnect; what is not acknowledged is lost with the process.
+
+        paho's thread is left to end with the process: joining it would wait for its next try to connect.
+        """
         self._client.disconnect()
-        await asyncio.to_thread(self._client.loop_stop)
+        await self._disconnected.wait()
 
     def _drain(self) -> None:
         while self._queue and self._connected and not self._repeats and self._under_way < UNDER_WAY_MESSAGES:
@@ -106,6 +111,7 @@ class MqttGateway:
 
     def _now_connected(self) -> None:
         self._connected = True
+        self._disconnected.clear()
         self._repeats = self._under_way > 0
         self._tell("broker connected")
         self._drain()
@@ -113,6 +119,7 @@ class MqttGateway:
     def _now_disconnected(self) -> None:
         self._connected = False
         self._repeats = self._under_way > 0
+        self._disconnected.set()
         self._tell("broker disconnected")
 
     def _acknowledged(self) -> None:

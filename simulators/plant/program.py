@@ -28,7 +28,7 @@ from simulators.plant.voices import Announcer, MqttVoice, OpcUaVoice
 from simulators.truthfile import write_atomically
 
 FAULTY_MACHINE = "cnc1"
-LAST_ACKS_S = 1.0
+LAST_ACKS_S = 0.8
 CLOSING_S = 0.5
 BROKEN_EVERY_S = (10.0, 20.0)
 
@@ -174,9 +174,9 @@ class Plant:
 
     async def _close(self) -> None:
         self._save()
-        for closing in (self._gateway.stop(), self._opcua.stop(), self._reader.close()):
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(closing, CLOSING_S)
+        closing = (self._gateway.stop(), self._opcua.stop(), self._reader.close())
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*closing, return_exceptions=True), CLOSING_S)
         self._report("plant stopped")
 
     def _save(self) -> None:
