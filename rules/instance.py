@@ -71,8 +71,10 @@ class Instance:
     inputs: dict[int, list[InputNow]] = field(default_factory=dict)  # by tag
     situation: Situation = field(default_factory=Situation)
     alarm_id: int | None = None
+    returned_at: datetime | None = None
     now: datetime | None = None
     late: int = 0
+    is_parked: bool = False
     _row: list[Value] = field(default_factory=list)
     _judged: tuple[tuple[Verdict, ...], bool | None, Quality] | None = None
 
@@ -100,6 +102,8 @@ class Instance:
 
     def due(self) -> datetime | None:
         """When something happens without a further reading; None where nothing will."""
+        if self.is_parked:
+            return None
         found = lifecycle.next_deadline(self.memory, self.condition.levels)
         for entry in self._entries():
             if entry.goes_stale and (found is None or entry.goes_stale < found):
@@ -133,12 +137,14 @@ class Instance:
     def dump(self) -> dict[str, Any]:
         """What must survive a restart; the inputs do not: they are read again."""
         stored = lifecycle.dump(self.memory, self.condition.levels)
-        return {**stored, "alarm_id": self.alarm_id, "version": self.rule.sha256}
+        returned_at = self.returned_at.isoformat() if self.returned_at else None
+        return {**stored, "alarm_id": self.alarm_id, "returned_at": returned_at}
 
     def restore(self, stored: dict[str, Any]) -> None:
         """Take what survived."""
         self.memory = lifecycle.restore(stored, self.condition.levels)
         self.alarm_id = stored["alarm_id"]
+        self.returned_at = datetime.fromisoformat(stored["returned_at"]) if stored["returned_at"] else None
 
     def _entries(self) -> list[InputNow]:
         return [entry for entries in self.inputs.values() for entry in entries]
@@ -170,7 +176,7 @@ class Instance:
         self._take_facts()
         verdicts = self.condition.judge(self._row)
         enabled = self._is_enabled(at)
-        quality = max((entry.quality for entry in self._entries()), key=_SOUNDNESS.index, default="GOOD")
+        quality = _worst([entry.quality for entry in self._entries()])
         judged = (verdicts, enabled, quality)
         if judged == self._judged:
             return []  # the commonest case by far; what was due is done before
@@ -230,6 +236,10 @@ class Instance:
             for entry in self._entries()
         }
         return [Told(transition, inputs) for transition in transitions]
+
+
+def _worst(qualities: list[Quality]) -> Quality:
+    return next((quality for quality in reversed(_SOUNDNESS) if quality in qualities), "GOOD")
 
 
 def _number(value: float | None) -> float | None:

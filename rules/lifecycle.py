@@ -28,11 +28,12 @@ Since = tuple[datetime | None, ...]  # one a level
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """Something that people are told of; `severity` is the level in force after it (before it, for the last ones)."""
+    """Something that people are told of; `severity` is the level in force after it (before it, where none is after it)."""
 
     kind: TransitionKind
     at: datetime
     severity: Severity
+    previous: Severity | None = None  # the level that an escalation or de-escalation came from
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,7 +161,7 @@ def _enter(memory: Memory, levels: Sequence[Level], index: int, at: datetime) ->
         memory, level=index, severity=level.severity, acked=False, ended=None, falling=falling,
         latched=memory.latched or level.latch,
     )  # fmt: skip
-    return entered, [Transition(kind, at, level.severity)]
+    return entered, [Transition(kind, at, level.severity, None if memory.level is None else memory.severity)]
 
 
 def _leave(memory: Memory, levels: Sequence[Level], at: datetime) -> Outcome:
@@ -168,7 +169,7 @@ def _leave(memory: Memory, levels: Sequence[Level], at: datetime) -> Outcome:
     below = _below(memory, levels, memory.level, at)
     if below is not None:
         severity = levels[below].severity
-        return replace(memory, level=below, severity=severity), [Transition("DEESCALATE", at, severity)]
+        return replace(memory, level=below, severity=severity), [Transition("DEESCALATE", at, severity, memory.severity)]
     severity = levels[memory.level].severity
     told = [Transition("RETURN", at, severity)]
     if memory.latched:

@@ -82,7 +82,7 @@ create table ticket_occurrence (
     ticket_id bigint not null references ticket (id),
     alarm_id bigint not null references alarm (id),
     at timestamptz not null,
-    primary key (ticket_id, alarm_id)
+    primary key (ticket_id, alarm_id, at)
 );
 
 create table ticket_event (

@@ -1,0 +1,75 @@
+"""Pieces: each count is traceable to its reading, and is taken by at most one posting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from bridge.store.database import Connection
+from bridge.store.queries import load
+
+_QUERIES: Final = load("production_count")
+
+
+@dataclass(frozen=True, slots=True)
+class Unposted:
+    """A count of good pieces of the final operation that no posting has taken."""
+
+    id: int
+    equipment_id: int
+    tag_id: int
+    at: datetime
+    qty: int
+    order_number: str | None
+    path: str
+    equipment_class: str | None
+
+
+class Posted(NamedTuple):
+    """What was posted of an order so far."""
+
+    postings: int
+    qty: int
+
+
+async def begin_epoch(connection: Connection, *, tag_id: int, epoch: int, at: datetime, cause: str) -> None:
+    """Note that a counter began anew."""
+    await connection.execute(_QUERIES.begin_epoch, {"tag_id": tag_id, "epoch": epoch, "at": at, "cause": cause})
+
+
+async def insert(connection: Connection, count: dict[str, Any]) -> int | None:
+    """Write a count: the columns of its table and `at`; returns its id, or None where its reading is counted already."""
+    row = await (await connection.execute(_QUERIES.insert, count)).fetchone()
+    return None if row is None else int(row["id"])
+
+
+async def unposted(connection: Connection) -> list[Unposted]:
+    """All counts that wait for a posting, by order and time; without an order they wait for ever."""
+    rows = await (await connection.execute(_QUERIES.unposted)).fetchall()
+    return [
+        Unposted(
+            row["id"], row["equipment_id"], row["tag_id"], row["ts"], row["qty"], row["order_number"], row["path"],
+            row["class"],
+        )
+        for row in rows
+    ]  # fmt: skip
+
+
+async def take_for_posting(connection: Connection, order_number: str, ids: Collection[int]) -> tuple[dict[int, int], Posted]:
+    """Lock an order and those of the counts that still wait: their quantities by id, and what was posted before.
+
+    Other postings of the order wait until the transaction ends. Several orders are taken in the order of their numbers.
+    """
+    await connection.execute(_QUERIES.lock_order, {"order_number": order_number})
+    rows = await (await connection.execute(_QUERIES.lock_unposted, {"ids": list(ids)})).fetchall()
+    row = await (await connection.execute(_QUERIES.posted, {"order_number": order_number})).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return {found["id"]: found["qty"] for found in rows}, Posted(row["postings"], row["qty"])
+
+
+async def set_posted(connection: Connection, ids: Collection[int], outbox_id: int) -> int:
+    """Note the posting that took the counts; returns how many it took."""
+    cursor = await connection.execute(_QUERIES.set_posted, {"ids": list(ids), "outbox_id": outbox_id})
+    return cursor.rowcount

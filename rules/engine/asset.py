@@ -1,0 +1,126 @@
+"""One asset in the engine: holds its readings until their time has come, then accounts for them and lets its rules see them.
+
+Readings are worked on in the order of their source time, not of their arrival: each waits until the asset's own clock, taken from
+the newest source time seen, is `lateness` further. So the same readings give the same result in any order of arrival within that
+bound, and a machine whose clock is wrong disturbs no other. While no batch is unread that clock runs on with the wall's, which
+lets delays end without a reading. What comes later than the bound is worked on at once, as late.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right, insort
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Final, NamedTuple
+
+import structlog
+
+from bridge.store.cursor import FollowedReading
+from rules.instance import Instance, Situation, Told
+from rules.production.accounting import Accounting, Role
+from rules.production.effects import Effect
+from rules.sample import Sample
+
+log = structlog.get_logger()
+
+MAX_AHEAD: Final = timedelta(days=1)  # a source time further in the future is a broken clock's, and must not move ours
+
+
+class Held(NamedTuple):
+    """A reading that waits, in the order of work: within an instant the order's number first and the counters last."""
+
+    at: datetime
+    role: int
+    tag_id: int
+    ordinal: int
+    sample: Sample
+    lane: int
+    seq: int
+
+
+@dataclass(slots=True)
+class Asset:
+    """The engine's memory of one asset. `released` is how far its readings and delays are worked on."""
+
+    equipment_id: int
+    path: str
+    accounting: Accounting
+    tags: dict[str, int] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
+    instances: list[Instance] = field(default_factory=list)
+    held: list[Held] = field(default_factory=list)
+    released: datetime | None = None
+    newest: datetime | None = None
+    behind: timedelta = timedelta()  # how long after its source time the newest reading was received
+
+    def hold(self, reading: FollowedReading, received_at: datetime | None) -> None:
+        """Keep a reading until its time has come; `received_at` is None where it was received before a restart."""
+        if received_at is None:
+            if self.newest is not None and reading.ts > self.newest:
+                return  # left out before the restart too: its source time is far in the future
+        elif reading.ts > received_at + MAX_AHEAD:
+            log.warning("reading is left out: its time is in the future", asset=self.path, tag_id=reading.tag_id, at=str(reading.ts))
+            return
+        elif self.newest is None or reading.ts > self.newest:
+            self.newest, self.behind = reading.ts, received_at - reading.ts
+        role = self.accounting.roles.get(reading.tag_id, Role.NONE)
+        sample = Sample(*reading[:6])
+        held = Held(reading.ts, role, reading.tag_id, reading.ordinal, sample, reading.lane, reading.batch_seq)
+        if not self.held or held >= self.held[-1]:
+            self.held.append(held)
+        else:
+            insort(self.held, held)
+
+    def clock(self, now: datetime | None, lateness: timedelta) -> datetime | None:
+        """How far time may go: behind the newest source time, or behind the asset's running clock where `now` is given."""
+        if self.newest is None:
+            return self.released
+        reached = self.newest - lateness
+        if now is not None:
+            reached = max(reached, now - self.behind - lateness)
+        return reached if self.released is None else max(reached, self.released)
+
+    def due(self) -> datetime | None:
+        """The instant of the first thing that waits for time to go on; None where nothing does."""
+        instants = [due for instance in self.instances if (due := instance.due())]
+        if self.held:
+            instants.append(self.held[0].at)
+        return min(instants, default=None)
+
+    def release(self, until: datetime, told: list[tuple[Instance, Told]]) -> Iterator[Effect]:
+        """Work on everything up to an instant: gives what accounting finds, and adds what the rules tell to `told`."""
+        count = bisect_right(self.held, until, key=lambda held: held.at)
+        ready, self.held = self.held[:count], self.held[count:]
+        for at, group in groupby(ready, key=lambda held: held.at):
+            samples = [held.sample for held in group]
+            effects = self.accounting.apply(at, samples)
+            yield from effects
+            self._show(at, samples, bool(effects), told)
+        for instance in self.instances:
+            self._safely(instance, lambda each: each.advance(until), told)
+        self.released = until if self.released is None else max(until, self.released)
+
+    def situation(self) -> Situation:
+        """What the asset is doing."""
+        return Situation(self.accounting.state, self.accounting.since, self.accounting.order)
+
+    def _show(self, at: datetime, samples: list[Sample], has_changed: bool, told: list[tuple[Instance, Told]]) -> None:
+        situation = self.situation()
+        for instance in self.instances:
+            seen = [sample for sample in samples if sample.tag_id in instance.inputs]
+            if seen or has_changed:
+                self._safely(instance, lambda each, seen=seen: each.observe(at, seen, situation), told)  # type: ignore[misc]  # a default binds the loop's value
+
+    def _safely(
+        self, instance: Instance, work: Callable[[Instance], list[Told]], told: list[tuple[Instance, Told]]
+    ) -> None:
+        """Let one rule work; one that fails is parked until the next start and the others go on."""
+        if instance.is_parked:
+            return
+        try:
+            told += [(instance, found) for found in work(instance)]
+        except Exception:
+            instance.is_parked = True
+            log.exception("rule is parked: it failed", rule=instance.rule.id, asset=self.path)

@@ -1,0 +1,265 @@
+"""What the engine found, written in the caller's transaction: states, counts, alarms, tickets."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection
+from datetime import datetime
+from typing import Any
+
+import structlog
+
+from bridge.model.alarm import AlarmState, Severity
+from bridge.model.equipment import EquipmentPath
+from bridge.model.production import CountKind, EventKind, MachineState, WorkRequest, event_id
+from bridge.store import alarm, machine_state, outbox, production_count, ticket
+from bridge.store.alarm import NewAlarm
+from bridge.store.database import Connection
+from bridge.store.production_count import Unposted
+from rules import lifecycle
+from rules.engine.asset import Asset
+from rules.engine.plant import Plant, Released
+from rules.engine.posting import PostingBook
+from rules.instance import Instance, Told
+from rules.production.effects import Counted, Effect, EpochBegan, LateState, OrderChanged, ReasonGiven, StateChanged
+from rules.rulebook.model import EvidenceSpec, TicketAction
+
+log = structlog.get_logger()
+
+AlarmRow = tuple[AlarmState, str, str, bool]
+
+
+async def write(
+    connection: Connection, plant: Plant, book: PostingBook, versions: dict[str, int], released: Released
+) -> None:
+    """Write everything that was found, in its order."""
+    for effect in released.effects:
+        await _write_effect(connection, plant, book, effect)
+    for instance, told in released.told:
+        await _write_told(connection, plant, versions[instance.rule.id], instance, told)
+
+
+async def take_over_operators(connection: Connection, instances: Collection[Instance]) -> dict[int, AlarmRow]:
+    """Lock the open alarms of these instances and take over what operators did to them; returns the rows as they are."""
+    open_ones = {instance.alarm_id: instance for instance in instances if instance.alarm_id is not None}
+    rows = await alarm.lock(connection, open_ones) if open_ones else {}
+    found: dict[int, AlarmRow] = {}
+    for alarm_id, instance in open_ones.items():
+        row = rows.get(alarm_id)
+        instance.memory = lifecycle.after_operator(
+            instance.memory, acked=bool(row and row["acked"]), closed=row is None or row["closed"]
+        )
+        if row is None or row["closed"]:
+            instance.alarm_id, instance.returned_at = None, None
+        else:
+            found[alarm_id] = (AlarmState(row["state"]), row["severity"], instance.memory.quality, row["acked"])
+    return found
+
+
+async def update_alarms(connection: Connection, assets: Collection[Asset], rows: dict[int, AlarmRow]) -> None:
+    """Bring the rows of open alarms to what the life cycle says, where they differ."""
+    for asset in assets:
+        for instance in asset.instances:
+            memory = instance.memory
+            if instance.alarm_id is None or memory.severity is None or instance.is_parked:
+                continue
+            wanted = (memory.state, str(memory.severity), memory.quality, memory.acked)
+            if rows.get(instance.alarm_id) != wanted and instance.now:
+                await _update(connection, instance, memory.state, wanted[1], instance.now, acked=memory.acked)
+
+
+async def _write_effect(connection: Connection, plant: Plant, book: PostingBook, effect: Effect) -> None:
+    match effect:
+        case StateChanged():
+            await _begin_state(connection, plant, effect)
+        case ReasonGiven():
+            await machine_state.set_reason(connection, effect.equipment_id, effect.reason)
+        case LateState():
+            done = await machine_state.split(connection, effect.equipment_id, effect.tag_id, effect.at, str(effect.state))
+            log.info("late state", equipment_id=effect.equipment_id, at=str(effect.at), state=str(effect.state), split=done)
+        case OrderChanged(previous=str(previous)):
+            if plant.assets[effect.equipment_id].accounting.facts.is_final:
+                book.complete(previous)
+        case OrderChanged():
+            pass
+        case EpochBegan():
+            if effect.cause != "first":
+                log.warning("counter began anew", tag_id=effect.tag_id, cause=effect.cause, at=str(effect.at))
+            await production_count.begin_epoch(connection, **_fields(effect))
+        case Counted():
+            await _count(connection, plant, book, effect)
+
+
+async def _begin_state(connection: Connection, plant: Plant, effect: StateChanged) -> None:
+    if effect.state is MachineState.UNKNOWN:
+        log.warning("machine state is unknown: its word is not in the map, or its quality is bad",
+                    asset=plant.assets[effect.equipment_id].path, at=str(effect.at))  # fmt: skip
+    if not await machine_state.begin(connection, effect.equipment_id, effect.at, str(effect.state), effect.reason):
+        log.warning("machine state is left out: the time is taken", equipment_id=effect.equipment_id, at=str(effect.at))
+
+
+async def _count(connection: Connection, plant: Plant, book: PostingBook, count: Counted) -> None:
+    row = {**_fields(count), "kind": str(count.kind), "key": count.key}
+    count_id = await production_count.insert(connection, row)
+    if count_id is not None and count.is_final and count.kind is CountKind.GOOD:
+        path = plant.assets[count.equipment_id].path
+        book.add(
+            Unposted(
+                count_id, count.equipment_id, count.tag_id, count.at, count.qty, count.order_number, path,
+                plant.class_of(path, None),
+            )
+        )  # fmt: skip
+
+
+async def _write_told(connection: Connection, plant: Plant, version: int, instance: Instance, told: Told) -> None:
+    transition, rule = told.transition, instance.rule
+    severity = str(transition.severity)
+    if transition.kind == "RAISE":
+        instance.returned_at = None
+        instance.alarm_id = await alarm.raise_alarm(connection, _new_alarm(instance, version, told))
+    alarm_id = instance.alarm_id
+    assert alarm_id is not None, "what is told of an alarm follows its raise"
+    note = _message(instance, told)
+    await alarm.add_event(connection, alarm_id, transition.kind, severity, transition.at, note=note, inputs=told.inputs)
+    if transition.kind == "RETURN":
+        instance.returned_at = transition.at
+    if transition.kind in ("RAISE", "ESCALATE"):
+        for action in rule.tickets:
+            await _ticket(connection, plant, version, instance, told, action)
+    if transition.kind == "ESCALATE":
+        await _update(connection, instance, AlarmState.ACTIVE_UNACK, severity, transition.at, acked=False, message=note)
+    if transition.kind == "CLEAR":
+        await _update(connection, instance, AlarmState.NORMAL, severity, transition.at, acked=True)
+        instance.alarm_id, instance.returned_at = None, None
+
+
+async def _update(
+    connection: Connection,
+    instance: Instance,
+    state: AlarmState,
+    severity: str,
+    at: datetime,
+    *,
+    acked: bool,
+    message: str | None = None,
+) -> None:
+    assert instance.alarm_id is not None, "there is a row to bring up to date"
+    await alarm.update(
+        connection, instance.alarm_id, state=state, severity=severity, quality=instance.memory.quality, acked=acked,
+        returned_at=instance.returned_at, message=message, at=at,
+    )  # fmt: skip
+
+
+def _new_alarm(instance: Instance, version: int, told: Told) -> NewAlarm:
+    return NewAlarm(
+        rule_id=instance.rule.id,
+        rule_version=version,
+        equipment_id=instance.equipment_id,
+        severity=str(told.transition.severity),
+        quality=instance.memory.quality,
+        message=_message(instance, told),
+        consequence=instance.rule.consequence,
+        response=instance.rule.response,
+        inputs=told.inputs,
+        at=told.transition.at,
+    )
+
+
+def _message(instance: Instance, told: Told) -> str:
+    """`spindle.vib_rms 4.62 mm/s: v > 4.5`."""
+    values = [
+        f"{entry['tag']} {'unknown' if entry['value'] is None else _shown(entry['value'])} {entry['unit']}".rstrip()
+        for entry in told.inputs.values()
+    ]
+    level = next(level for level in instance.condition.levels if level.severity is told.transition.severity)
+    return f"{', '.join(values)}: {level.condition.text}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+async def _ticket(
+    connection: Connection, plant: Plant, version: int, instance: Instance, told: Told, action: TicketAction
+) -> None:
+    transition = told.transition
+    if transition.severity.rank < action.lowest.rank:
+        return
+    priority = action.priority or transition.severity
+    which = {"equipment_id": instance.equipment_id, "failure_mode": action.failure_mode, "priority": str(priority)}
+    if transition.previous is not None and transition.previous.rank >= action.lowest.rank:
+        await ticket.raise_priority(connection, **which, at=transition.at)  # type: ignore[arg-type]  # the mapping is mixed
+        return
+    assert instance.alarm_id is not None, "the alarm is raised before its ticket"
+    title = f"{action.failure_mode} on {EquipmentPath.parse(instance.path).name}: {_message(instance, told)}"
+    opened = await ticket.open_or_recur(
+        connection, **which, title=title, description=_description(instance), alarm_id=instance.alarm_id, at=transition.at  # type: ignore[arg-type]  # the mapping is mixed
+    )  # fmt: skip
+    if opened.is_new:
+        if action.evidence:
+            await _ask_for_evidence(connection, plant, version, instance, told, action.evidence, opened.id)
+        if action.connector:
+            await _request_work(connection, instance, told, action, opened.id, title, priority)
+
+
+async def _ask_for_evidence(
+    connection: Connection,
+    plant: Plant,
+    version: int,
+    instance: Instance,
+    told: Told,
+    evidence: EvidenceSpec,
+    ticket_id: int,
+) -> None:
+    asset, at = plant.assets[instance.equipment_id], told.transition.at
+    tags = [
+        {"id": asset.tags[name], "name": name, "unit": asset.units[name]} for name in evidence.tags if name in asset.tags
+    ]
+    tag_of = {entry.name: entry.tag for entry in instance.rule.inputs}
+    limits = [
+        {"severity": str(level.severity), "tag": tag_of[name], "value": limit}
+        for level in instance.condition.levels
+        for name, limit in level.condition.limits()
+        if name in tag_of
+    ]
+    assert instance.alarm_id is not None, "the alarm is raised before its ticket"
+    await ticket.ask_for_evidence(
+        connection, ticket_id, alarm_id=instance.alarm_id, during=(at - evidence.before, at + evidence.after),
+        rule_id=instance.rule.id, rule_version=version, tags=tags, limits=limits,
+    )  # fmt: skip
+
+
+async def _request_work(
+    connection: Connection,
+    instance: Instance,
+    told: Told,
+    action: TicketAction,
+    ticket_id: int,
+    title: str,
+    priority: Severity,
+) -> None:
+    stream = f"ticket:{ticket_id}"
+    request = WorkRequest(
+        event_id=event_id(str(EventKind.WORK_REQUEST), stream, 1),
+        ticket_id=ticket_id,
+        equipment=instance.path,
+        failure_mode=action.failure_mode,
+        priority=str(priority),
+        title=title,
+        description=_description(instance),
+        detected_at=told.transition.at,
+    )
+    await outbox.insert(
+        connection, connector=action.connector or "", stream=stream, kind=str(EventKind.WORK_REQUEST),
+        payload=request.payload(), key=str(request.event_id),
+    )  # fmt: skip
+
+
+def _description(instance: Instance) -> str:
+    rule = instance.rule
+    lines = [f"Consequence: {rule.consequence}" if rule.consequence else "", f"Response: {rule.response}", f"Rule: {rule.id}"]
+    return "\n".join(line for line in lines if line)
+
+
+def _fields(effect: Effect) -> dict[str, Any]:
+    return {field.name: getattr(effect, field.name) for field in dataclasses.fields(effect)}

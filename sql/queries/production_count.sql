@@ -1,0 +1,39 @@
+-- Pieces, each traceable to its reading, and the postings that took them.
+
+-- name: begin_epoch
+insert into counter_epoch (tag_id, epoch, started_at, cause) values (%(tag_id)s, %(epoch)s, %(at)s, %(cause)s)
+on conflict (tag_id, epoch) do nothing;
+
+-- name: insert
+insert into production_count (
+    equipment_id, ts, tag_id, ordinal, order_number, kind, qty, reason, is_final, counter_from, counter_to, key
+)
+values (
+    %(equipment_id)s, %(at)s, %(tag_id)s, %(ordinal)s, %(order_number)s, %(kind)s, %(qty)s, %(reason)s, %(is_final)s,
+    %(counter_from)s, %(counter_to)s, %(key)s
+)
+on conflict (key) do nothing
+returning id, pg_notify('amor_live', 'count:' || id);
+
+-- name: unposted
+-- Good pieces of the final operation that no posting has taken; those without an order cannot be posted and are told apart.
+select c.id, c.equipment_id, c.tag_id, c.ts, c.qty, c.order_number, e.path, e.class
+from production_count as c
+inner join equipment as e on c.equipment_id = e.id
+where c.is_final and c.kind = 'good' and c.outbox_id is null
+order by c.order_number, c.ts, c.id;
+
+-- name: lock_order
+-- Postings of one order take turns, so that sequence and cumulative quantity are exact.
+select pg_advisory_xact_lock(hashtextextended('amor posting|' || %(order_number)s, 0));
+
+-- name: posted
+select count(distinct outbox_id)::bigint as postings, coalesce(sum(qty), 0)::bigint as qty
+from production_count
+where order_number = %(order_number)s and kind = 'good' and is_final and outbox_id is not null;
+
+-- name: lock_unposted
+select id, qty from production_count where id = any(%(ids)s::bigint []) and outbox_id is null order by id for update;
+
+-- name: set_posted
+update production_count set outbox_id = %(outbox_id)s where id = any(%(ids)s::bigint []) and outbox_id is null;
