@@ -28,10 +28,10 @@ def free_port() -> int:
 class SimulatedErp:
     """Orders of 20 to 40 pieces, none released or shipped while a test runs."""
 
-    def __init__(self, folder: Path, *, quantity: str = "40", orders_per_line: int = 6) -> None:
+    def __init__(self, folder: Path, *, quantity: str = "40", orders_per_line: int = 6, fail: float = 0) -> None:
         self.folder = folder
         self.port = free_port()
-        self._options = ["--quantity", quantity, "--orders-per-line", str(orders_per_line)]
+        self._options = ["--quantity", quantity, "--orders-per-line", str(orders_per_line), "--fail", str(fail)]
         self._process: asyncio.subprocess.Process | None = None
         self._control = httpx.AsyncClient(base_url=self.url, timeout=10)
 

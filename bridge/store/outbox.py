@@ -117,9 +117,10 @@ async def next_due_s(connection: Connection, connector: str) -> float | None:
     return None if row is None else row["seconds"]
 
 
-async def keep_plan(connection: Connection, outbox_id: int, steps: list[dict[str, Any]]) -> None:
+async def keep_plan(connection: Connection, outbox_id: int, steps: list[dict[str, Any]], settle: timedelta) -> None:
     """Commit what is going to be sent, none of it done yet."""
-    await connection.execute(_QUERIES.keep_plan, {"id": outbox_id, "checkpoint": Jsonb({"steps": steps, "done": 0})})
+    checkpoint = Jsonb({"steps": steps, "done": 0})
+    await connection.execute(_QUERIES.keep_plan, {"id": outbox_id, "checkpoint": checkpoint, "settle": settle})
 
 
 async def record_step(connection: Connection, outbox_id: int, exchange: Exchange, done: int, settle: timedelta) -> None:

@@ -100,7 +100,7 @@ returning
     outbox.created_at, head.state = 'sending' as was_sending;
 
 -- name: keep_plan
-update outbox set checkpoint = %(checkpoint)s where id = %(id)s;
+update outbox set checkpoint = %(checkpoint)s, next_at = now() + %(settle)s where id = %(id)s;
 
 -- name: record_step
 with attempt as (

@@ -132,6 +132,15 @@ async def test_call_that_fails_changes_no_quantity(erp, connection, database_dsn
     assert len(truth["maintenance_requests"]) == 1
 
 
+async def test_work_request_that_the_erp_makes_after_nobody_waits_is_not_made_again(erp, connection, database_dsn):
+    await erp.fail("slow", match="maintenance.request/create", seconds=1.5)
+    await request(connection, 1)
+    async with relaying(database_dsn, erp.settings(timeout_s=1)):
+        [row] = await drained(database_dsn)
+    assert row["attempts"] == 2
+    assert len((await erp.truth())["maintenance_requests"]) == 1
+
+
 async def test_retry_after_is_waited_for(erp, connection, database_dsn):
     await erp.fail("429", match="set_qty_producing")
     await post(connection, ORDER, [5])
@@ -237,6 +246,16 @@ async def test_two_relays_post_each_event_once_in_order(erp, connection, databas
     assert truth["postings_by_origin"] == {f"MES-{number:04}": 12 for number in range(1, 13)}
     assert max(Counter(row["external_id"] for row in done).values()) == 1
     assert {row["attempts"] for row in done} == {1}
+
+
+async def test_attempt_that_takes_long_is_not_taken_over_while_its_relay_lives(erp, connection, database_dsn):
+    table = erp.settings(max_in_flight=2, timeout_s=2)
+    await erp.fail("slow", match="mrp.production", count=1000, seconds=1.2)  # planning and one step outlast timeout_s
+    await post(connection, ORDER, [5])
+    async with relaying(database_dsn, table), relaying(database_dsn, table):
+        [row] = await drained(database_dsn)
+    assert row["attempts"] == 1
+    assert (await erp.truth())["postings_by_origin"] == {ORDER: 1}
 
 
 async def test_database_sessions_that_are_cut_in_the_middle_lose_and_double_nothing(erp, connection, database_dsn):

@@ -78,7 +78,7 @@ class Attempt:
             return steps, first
         self._enter("plan")
         planned = await self._connector.plan(event)
-        await outbox.keep_plan(self._connection, self._row.id, [step.to_json() for step in planned])
+        await outbox.keep_plan(self._connection, self._row.id, [step.to_json() for step in planned], self._settle)
         return planned, 0
 
     async def _verify(self, event: Event) -> Found:

@@ -98,7 +98,9 @@ async def _postpone(
 ) -> None:
     """What follows from a failure: later, later after a look, after the key is mended, or when a person says so."""
     result = outcome(error)
-    wait = lane.rhythm.retry.delay(row.attempts, random.random(), getattr(error, "retry_after", None))  # noqa: S311  # jitter
+    # A request that nobody waits for any more may still be carried out: looking too early would not see it.
+    at_least = lane.settle if result == "unknown" else getattr(error, "retry_after", None)
+    wait = lane.rhythm.retry.delay(row.attempts, random.random(), at_least)  # noqa: S311  # jitter
     match error:
         case BusinessError():
             bound.error("parked for a person", reason=str(error))
