@@ -74,9 +74,8 @@ class Tags:
             room = max(0, self._cap - await tag.count(connection))
             on_sight = [spec for spec in new if spec.key not in named]
             accepted = [spec for spec in new if spec.key in named] + on_sight[:room]
-            if accepted:
-                registered = await tag.register(connection, self._source_name, accepted)
-        if accepted:
+            registered = await tag.register(connection, self._source_name, accepted) if accepted else {}
+        if registered:
             self._ids.update(registered)
             log.info("tags registered", source=self._source_name, tags=len(accepted))
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 import psycopg
 import structlog
@@ -25,7 +25,7 @@ from bridge.ingest import metrics
 from bridge.ingest.buffer import Batch
 from bridge.ingest.sifting import REFUSALS, Sifted, refusal, sift
 from bridge.ingest.tags import Tags
-from bridge.model.reading import DeadLetter, Reading, TagKey, instant
+from bridge.model.reading import DeadLetter, Reading, instant
 from bridge.sources.backoff import Backoff
 from bridge.sources.delivery import Delivery, Memory, Source
 from bridge.store import dead_letter, gap, source_state
@@ -212,7 +212,7 @@ class LaneWriter:
 
     async def _remember(self, connection: Connection, batch: Batch) -> None:
         """Write the gaps and the newest state of the batch."""
-        state = {}
+        state: dict[str, dict[str, Any]] = {}
         for delivery in batch:
             state.update(delivery.state)
             for missed in delivery.gaps:

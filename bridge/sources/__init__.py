@@ -5,9 +5,11 @@ from typing import Any, Final
 
 from bridge.sources.delivery import Deliver, Delivery, Gap, Memory, Source, SourceHealth
 from bridge.sources.mqtt import MqttSource
+from bridge.sources.opcua import OpcUaSource
 
 SOURCES: Final[Mapping[str, Callable[[Any], Source]]] = {
     "mqtt": MqttSource,
+    "opcua": OpcUaSource,
 }
 
 __all__ = ["SOURCES", "Deliver", "Delivery", "Gap", "Memory", "Source", "SourceHealth"]

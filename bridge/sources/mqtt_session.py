@@ -32,7 +32,7 @@ _PACKETS_A_TURN: Final = 200  # then others on the loop have their turn
 _REFUSED: Final = 0x80
 
 
-class SessionLost(Exception):  # noqa: N818  # a state of the connection, not a mistake
+class SessionLost(Exception):
     """The connection ended or was refused; the message says why."""
 
 
@@ -179,7 +179,7 @@ class MqttSession:
         return client
 
     def _connect_properties(self) -> Properties:
-        properties = Properties(PacketTypes.CONNECT)
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's has no types
         properties.SessionExpiryInterval = self._settings.session_expiry_s
         properties.ReceiveMaximum = self._settings.receive_maximum
         return properties
