@@ -19,7 +19,7 @@ log = structlog.get_logger()
 
 _PR_SET_PDEATHSIG: Final = 1
 _PATIENCE_S: Final = 8.0
-_BACKOFF_S: Final = (0.2, 1.0, 3.0, 10.0)
+_BACKOFF_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _STEADY_S: Final = 30.0
 
 _libc = ctypes.CDLL(None, use_errno=True)
