@@ -29,9 +29,21 @@ async def newest_readings(connection: Connection, tag_ids: Sequence[int], since:
     ).fetchall()
 
 
-async def lanes(connection: Connection) -> dict[int, int]:
-    """The newest batch of each lane."""
-    return {row["lane"]: row["seq"] async for row in await connection.execute(_QUERIES.lanes)}
+async def listen(connection: Connection) -> None:
+    """Hear of new batches and of changes that people see, on this connection."""
+    await connection.execute(_QUERIES.listen_batch)
+    await connection.execute(_QUERIES.listen_live)
+
+
+async def lanes(connection: Connection) -> list[Row]:
+    """The newest batch of each lane: lane, seq, source, received_at."""
+    return await (await connection.execute(_QUERIES.lanes)).fetchall()
+
+
+async def newest_tag(connection: Connection) -> int:
+    """The id of the tag that was registered last; 0 without any."""
+    row = await (await connection.execute(_QUERIES.newest_tag)).fetchone()
+    return int(row["id"]) if row else 0
 
 
 async def batches_after(connection: Connection, lane: int, after: int, most: int) -> Row | None:
@@ -77,8 +89,3 @@ async def states(connection: Connection, equipment_id: int, start: datetime, end
 async def rules(connection: Connection) -> list[Row]:
     """The active rules: id, version, body."""
     return await (await connection.execute(_QUERIES.rules)).fetchall()
-
-
-async def source_ages(connection: Connection) -> list[Row]:
-    """When the newest batch of each source arrived: source, received_at."""
-    return await (await connection.execute(_QUERIES.source_ages)).fetchall()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,7 +18,7 @@ class Answer(BaseModel):
     model_config = ConfigDict(from_attributes=True, extra="ignore")
 
     @classmethod
-    def of(cls, row: Row) -> Any:
+    def of(cls, row: Row) -> Self:
         """From a row."""
         return cls.model_validate(row)
 
@@ -262,6 +262,16 @@ class TagAnswer(BaseModel):
     value: float | str | None
     quality: int | None
     severity: str
+    limits: list[Limit]
+
+
+class WatchedTag(BaseModel):
+    """A tag that a rule watches, and on which machine."""
+
+    id: int
+    name: str
+    unit: str
+    machine: MachineAnswer
     limits: list[Limit]
 
 

@@ -39,8 +39,29 @@ cross join lateral (
     limit 1
 ) as r;
 
+-- name: listen_batch
+listen amor_batch;
+
+-- name: listen_live
+listen amor_live;
+
 -- name: lanes
-select lane, max(seq) as seq from batch group by lane;
+-- The newest batch of each lane, one look into the index a lane however long the history.
+with recursive known as (
+    (select lane from batch order by lane limit 1)
+    union all
+    select (select b.lane from batch as b where b.lane > k.lane order by b.lane limit 1)
+    from known as k
+    where k.lane is not null
+)
+select k.lane, n.seq, n.source, n.received_at
+from known as k
+cross join lateral (
+    select b.seq, b.source, b.received_at from batch as b where b.lane = k.lane order by b.seq desc limit 1
+) as n;
+
+-- name: newest_tag
+select coalesce(max(id), 0) as id from tag;
 
 -- name: batches_after
 -- What came in on a lane after a batch: the newest batch and the span of source times. At most `most` batches.
@@ -81,7 +102,3 @@ order by lower(r.during);
 -- name: rules
 -- Active rules, for their limits.
 select id, version, body from rule where active order by id;
-
--- name: source_ages
--- When each source's newest batch arrived.
-select distinct on (lane) source, received_at from batch order by lane, seq desc;

@@ -1,0 +1,37 @@
+"""How often somebody may try to log in. Pure: the clock is an argument."""
+
+from __future__ import annotations
+
+from collections import OrderedDict, deque
+from typing import Final
+
+_MOST_KEYS: Final = 10_000
+
+
+class Throttle:
+    """At most `limit` failures per key within `span_s`; more have to wait. The memory is bounded: the oldest keys go first."""
+
+    def __init__(self, limit: int = 5, span_s: float = 60.0) -> None:
+        self._limit = limit
+        self._span_s = span_s
+        self._failures: OrderedDict[str, deque[float]] = OrderedDict()
+
+    def wait_s(self, key: str, now: float) -> float:
+        """Seconds until the next try is allowed; 0 where it is now."""
+        failures = self._failures.get(key)
+        if failures is None:
+            return 0.0
+        while failures and now - failures[0] >= self._span_s:
+            failures.popleft()
+        return failures[0] + self._span_s - now if len(failures) >= self._limit else 0.0
+
+    def failed(self, key: str, now: float) -> None:
+        """Note a failure."""
+        self._failures.setdefault(key, deque(maxlen=self._limit)).append(now)
+        self._failures.move_to_end(key)
+        while len(self._failures) > _MOST_KEYS:
+            self._failures.popitem(last=False)
+
+    def succeeded(self, key: str) -> None:
+        """Forget the failures."""
+        self._failures.pop(key, None)

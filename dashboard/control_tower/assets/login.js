@@ -1,0 +1,50 @@
+// The login: sends JSON, as the guard wants it, and goes to where the reader came from.
+(function () {
+  "use strict";
+  var form = document.getElementById("login");
+  var problem = document.getElementById("problem");
+  var button = form.querySelector("button");
+
+  function destination() {
+    var next = new URLSearchParams(window.location.search).get("next") || "/";
+    // Only a path of our own: "//host" and "/\host" would lead elsewhere.
+    return /^\/(?![/\\])/.test(next) ? next : "/";
+  }
+
+  function say(text) {
+    problem.textContent = text;
+    button.disabled = false;
+  }
+
+  form.addEventListener("submit", function (event) {
+    event.preventDefault();
+    if (!form.login.value || !form.password.value) {
+      say("Enter login and password.");
+      return;
+    }
+    button.disabled = true;
+    problem.textContent = "";
+    fetch("/api/v1/login", {
+      method: "POST",
+      headers: { "content-type": "application/json" },
+      body: JSON.stringify({ login: form.login.value, password: form.password.value }),
+    })
+      .then(function (answer) {
+        if (answer.ok) {
+          window.location.replace(destination());
+          return;
+        }
+        if (answer.status === 429) {
+          say("Too many failed logins. Try again in " + (answer.headers.get("retry-after") || "60") + " s.");
+        } else if (answer.status === 401) {
+          say("Wrong login or password.");
+          form.password.select();
+        } else {
+          say("The server cannot check this now. Try again soon.");
+        }
+      })
+      .catch(function () {
+        say("The server does not answer. Try again soon.");
+      });
+  });
+})();
