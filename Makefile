@@ -2,6 +2,9 @@
 # python3-venv). The rest is downloaded: Python packages by their hashes (.ci/lock), the private database and broker from Debian's
 # signed archive (bridge/store/embedded). Nothing of the machine's is changed, no root, no container.
 
+# All of what `make check` finds, not the first part only.
+MAKEFLAGS += --keep-going
+
 BIN := .venv/bin
 PACKAGES := bridge rules dashboard simulators sql
 
