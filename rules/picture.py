@@ -74,6 +74,7 @@ def _draw_curve(panel: Axes, curve: Curve, limits: list[Limit], scene: Scene) ->
     times, values = zip(*curve.points, strict=True)
     panel.plot(times, values, color=_CURVE, linewidth=1.2, marker="." if len(values) < 60 else "", markersize=4)
     panel.set_ylabel(f"{curve.tag}\n[{curve.unit}]" if curve.unit else curve.tag, fontsize=8)
+    panel.tick_params(labelsize=8)
     panel.grid(visible=True, color="#e5e7eb", linewidth=0.6)
     panel.axvline(scene.at, color=_EVENT, linestyle=":", linewidth=1.2)  # type: ignore[arg-type]  # dates are converted
     for limit in limits:

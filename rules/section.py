@@ -97,6 +97,7 @@ class Section:
         self.reader = reader
         self.item = item
         self._left: dict[str, Item] = {}
+        self._keys: dict[str, Item] = {}
         self._known: set[str] = set()
         for key, value in node.value:
             name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
@@ -104,6 +105,7 @@ class Section:
             if name in self._left:
                 reader.tell(Item(key, child.field), "is given twice")
             self._left[name] = child
+            self._keys[name] = Item(key, child.field)
 
     def has(self, name: str) -> bool:
         """Whether a key is there and not taken yet."""
@@ -134,7 +136,8 @@ class Section:
 
     def close(self, later: frozenset[str] = frozenset()) -> None:
         """Tell of every key that nobody took; `later` are keys of the language that this version does not run."""
-        for name, item in self._left.items():
+        for name in self._left:
+            item = self._keys[name]
             if name in later:
                 self.reader.tell(item, f"{name} is not supported by this version")
             else:
