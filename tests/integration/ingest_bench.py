@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator, Callable, Iterable
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -86,6 +89,20 @@ async def subscribed(dsn: str) -> None:
     await until(dsn, "select count(*) from source_state", lambda n: n == 1)
 
 
+@contextlib.contextmanager
+def bridge_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+    """The bridge in a process of its own, killed at the end."""
+    described = settings.model_dump(mode="json", by_alias=True)
+    described["database"]["dsn"] = settings.database.dsn.get_secret_value()
+    command = [sys.executable, "-m", "tests.integration.ingest_bench", json.dumps(described)]
+    process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
 class Publisher:
     """Publishes at QoS 1 from a thread of paho's own; `flush` waits until the broker has taken all."""
 
@@ -112,7 +129,7 @@ class Publisher:
 
 
 @contextlib.contextmanager
-def publishing(url: str) -> Any:
+def publishing(url: str) -> Iterator[Publisher]:
     publisher = Publisher(url)
     try:
         yield publisher
@@ -144,3 +161,7 @@ async def until(dsn: str, text: str, holds: Callable[[Any], bool], timeout_s: fl
                             pass
             except psycopg.OperationalError:
                 await asyncio.sleep(0.1)  # the database is away, as the test wants
+
+
+if __name__ == "__main__":
+    asyncio.run(run(Settings.model_validate(json.loads(sys.argv[1])), asyncio.Event()))
