@@ -37,12 +37,16 @@ def database_server(installation: Installation, server_folder: Path) -> Iterator
 
 @pytest.fixture(scope="session")
 def migrated_template(database_server: PrivateDatabase) -> str:
-    """Name of a database with the present schema, which no test connects to."""
+    """Name of a database with the present schema, which nobody can connect to."""
     from bridge.store.migrate import migrate
 
     with _administrator(database_server) as connection:
         connection.execute("create database migrated")
     asyncio.run(migrate(database_server.dsn_of("migrated")))
+    with _administrator(database_server) as connection:
+        # A template can be copied while nobody is connected; TimescaleDB's worker comes to every database that lets it in.
+        connection.execute("alter database migrated allow_connections false")
+        connection.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = 'migrated'")
     return "migrated"
 
 
