@@ -26,7 +26,7 @@ def free_port() -> int:
 
 
 class SimulatedErp:
-    """Orders of 20 to 40 pieces, none released or shipped while a test runs."""
+    """Six orders a line of 40 pieces each; nothing is shipped while a test runs."""
 
     def __init__(self, folder: Path, *, quantity: str = "40", orders_per_line: int = 6, fail: float = 0) -> None:
         self.folder = folder
