@@ -91,9 +91,7 @@ class _Message:
     def _read_one(self, element: dict[str, Any], tag: str | None, where: str) -> None:
         fields = self._fields
         try:
-            name = element.get(fields.tag) if tag is None else tag
-            if name is None:
-                raise PayloadError(f"{fields.tag}: missing, and the topic names no tag")
+            name = self._tag_of(element) if tag is None else tag
             time_us = self._own_time(self._time(element.get(fields.time)))
             code = _quality(element.get(fields.quality), fields)
             unit = element.get(fields.unit)
@@ -102,6 +100,11 @@ class _Message:
             return
         unit = unit if isinstance(unit, str) and not _CONTROL.search(unit) else ""
         self._add(name, element[fields.value], time_us, code, unit, element, where)
+
+    def _tag_of(self, element: dict[str, Any]) -> Any:
+        if (name := element.get(self._fields.tag)) is None:
+            raise PayloadError(f"{self._fields.tag}: missing, and the topic names no tag")
+        return name
 
     def _read_many(self, element: dict[str, Any], where: str) -> None:
         fields = self._fields

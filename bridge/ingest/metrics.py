@@ -15,15 +15,27 @@ BATCHES: Final = Counter("amor_ingest_batches", "Transactions committed.", _SOUR
 MESSAGES: Final = Counter("amor_ingest_messages", "Messages stored and acknowledged.", _SOURCE, registry=REGISTRY)
 DUPLICATES: Final = Counter("amor_ingest_duplicates", "Readings that were stored already.", _SOURCE, registry=REGISTRY)
 CONFLICTS: Final = Counter(
-    "amor_ingest_conflicts", "Readings whose key is stored with another value; each is a dead letter.", _SOURCE, registry=REGISTRY
+    "amor_ingest_conflicts",
+    "Readings whose key is stored with another value; each is a dead letter.",
+    _SOURCE,
+    registry=REGISTRY,
 )
 DEAD_LETTERS: Final = Counter("amor_ingest_dead_letters", "Dead letters kept.", _SOURCE, registry=REGISTRY)
 TYPE_DRIFT: Final = Counter(
-    "amor_ingest_type_drift", "Readings of another type than their tag's first one; stored as they are.", _SOURCE, registry=REGISTRY
+    "amor_ingest_type_drift",
+    "Readings of another type than their tag's first one; stored as they are.",
+    _SOURCE,
+    registry=REGISTRY,
 )
-RETRIES: Final = Counter("amor_ingest_retries", "Batches that were written again after a failure.", _SOURCE, registry=REGISTRY)
+RETRIES: Final = Counter(
+    "amor_ingest_retries", "Batches that were written again after a failure.", _SOURCE, registry=REGISTRY
+)
 COMMIT_S: Final = Histogram(
-    "amor_ingest_commit_seconds", "Time of a batch's transaction.", _SOURCE, buckets=_COMMIT_BUCKETS_S, registry=REGISTRY
+    "amor_ingest_commit_seconds",
+    "Time of a batch's transaction.",
+    _SOURCE,
+    buckets=_COMMIT_BUCKETS_S,
+    registry=REGISTRY,
 )
 LATENCY_S: Final = Histogram(
     "amor_ingest_latency_seconds",
@@ -33,8 +45,12 @@ LATENCY_S: Final = Histogram(
     registry=REGISTRY,
 )
 PENDING_ROWS: Final = Gauge("amor_ingest_pending_rows", "Readings in the buffer.", _SOURCE, registry=REGISTRY)
-UNACKNOWLEDGED: Final = Gauge("amor_source_unacknowledged", "Messages not acknowledged yet.", _SOURCE, registry=REGISTRY)
+UNACKNOWLEDGED: Final = Gauge(
+    "amor_source_unacknowledged", "Messages not acknowledged yet.", _SOURCE, registry=REGISTRY
+)
 CONNECTED: Final = Gauge("amor_source_connected", "1 while connected.", _SOURCE, registry=REGISTRY)
-WANTED: Final = Gauge("amor_source_wanted", "Subscriptions or nodes that the configuration names.", _SOURCE, registry=REGISTRY)
+WANTED: Final = Gauge(
+    "amor_source_wanted", "Subscriptions or nodes that the configuration names.", _SOURCE, registry=REGISTRY
+)
 LIVE: Final = Gauge("amor_source_live", "Those that the other side confirmed.", _SOURCE, registry=REGISTRY)
 DROPPED: Final = Gauge("amor_source_dropped", "Messages of QoS 0 lost to a full inbox.", _SOURCE, registry=REGISTRY)

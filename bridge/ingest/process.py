@@ -30,6 +30,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as lanes:
         for source_settings in settings.source:
             lanes.create_task(_keep_lane(settings, source_settings, stop))
+        await stop.wait()
 
 
 async def _keep_lane(settings: Settings, table: SourceSettings, stop: asyncio.Event) -> None:
@@ -62,7 +63,9 @@ async def _open(writer: LaneWriter, table: SourceSettings) -> Memory:
             await writer.close()
             if told != type(error).__name__:
                 told = type(error).__name__
-                log.warning("lane not open yet", source=table.name, lane=table.lane, reason=" ".join(str(error).split()))
+                log.warning(
+                    "lane not open yet", source=table.name, lane=table.lane, reason=" ".join(str(error).split())
+                )
             await backoff.wait()
 
 

@@ -106,7 +106,13 @@ async def _store(connection: Connection, lane: int, seq: int, rows: Sequence[Row
 
 
 def _known_already(
-    sifted: Sifted, source: str, reading: Reading, value: float | None, text: str | None, quality: int, received_at: datetime
+    sifted: Sifted,
+    source: str,
+    reading: Reading,
+    value: float | None,
+    text: str | None,
+    quality: int,
+    received_at: datetime,
 ) -> None:
     """Note a reading whose key is taken: a duplicate, or a conflict where value, text or quality differ."""
     if (reading.value, reading.text, reading.quality) == (value, text, quality):

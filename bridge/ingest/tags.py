@@ -65,7 +65,9 @@ class Tags:
             return False
         if reading.tag not in self._drifting:
             self._drifting.add(reading.tag)
-            log.warning("tag changed its type", source=self._source_name, tag="/".join(reading.tag), first=known.datatype)
+            log.warning(
+                "tag changed its type", source=self._source_name, tag="/".join(reading.tag), first=known.datatype
+            )
         return True
 
     async def _register(self, connection: Connection, new: list[TagSpec]) -> None:

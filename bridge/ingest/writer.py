@@ -38,6 +38,7 @@ log = structlog.get_logger()
 WRITE_TIMEOUT_S: Final = 60.0
 LANE_GRACE_S: Final = 10.0
 
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """What one transaction stored."""
@@ -98,22 +99,22 @@ class LaneWriter:
             try:
                 async with asyncio.timeout(WRITE_TIMEOUT_S):
                     stored = await self._write_once(batch)
-                if backoff.attempts:
-                    log.info("database back", source=self._source_name, attempts=backoff.attempts)
-                self._count(stored)
-                return stored
             except LaneTaken:
                 # At first it is the server's end of our own lost connection.
                 if time.monotonic() > lost_at + LANE_GRACE_S:
                     raise
-                await backoff.wait()
             except (psycopg.Error, TimeoutError, OSError) as error:
-                lost_at = time.monotonic()
                 if not backoff.attempts:
                     log.warning("batch not stored yet", source=self._source_name, lane=self._lane, error=_line(error))
                 metrics.RETRIES.labels(self._source_name).inc()
                 await self._drop_connection()
-                await backoff.wait()
+                lost_at = time.monotonic()
+            else:
+                if backoff.attempts:
+                    log.info("database back", source=self._source_name, attempts=backoff.attempts)
+                self._count(stored)
+                return stored
+            await backoff.wait()
 
     async def _write_once(self, batch: Batch) -> Stored:
         if self._connection is None:

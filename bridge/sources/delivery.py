@@ -59,8 +59,10 @@ Deliver = Callable[[Delivery], Awaitable[None]]
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """What the database knows of a source when it starts: its state by key, when it was last heard (commit of a batch), and
-    the newest stored reading of each tag that the source knows beforehand.
+    """What the database knows of a source when it starts.
+
+    Its state by key, when it was last heard (the newest batch), and the newest stored reading of each tag that the source
+    knows beforehand.
     """
 
     state: Mapping[str, dict[str, Any]] = field(default_factory=dict)
@@ -101,7 +103,8 @@ class Source(Protocol):
         ...
 
     async def run(self, memory: Memory, deliver: Deliver) -> None:
-        """Connect, deliver, and connect again after any failure of the other side, until cancelled. Bounded in memory: waits
-        in `deliver` without reading on.
+        """Connect, deliver, and connect again after any failure of the other side, until cancelled.
+
+        Bounded in memory: waits in `deliver` without reading on.
         """
         ...

@@ -105,7 +105,9 @@ class MqttSource:
                 log.warning("mqtt connection lost", source=self._settings.name, reason=why)
             except SessionLost as lost:
                 if not is_down:
-                    log.warning("mqtt broker away", source=self._settings.name, url=_bare(self._settings.url), reason=str(lost))
+                    log.warning(
+                        "mqtt broker away", source=self._settings.name, url=_bare(self._settings.url), reason=str(lost)
+                    )
                 is_down = True
             self.health.is_connected = False
             self.health.live = 0
@@ -142,7 +144,9 @@ class MqttSource:
             log.error("mqtt subscription refused", source=self._settings.name, filter=name, code=str(code))
             return True
         if code.value == _GRANTED_QOS_0:
-            log.error("mqtt subscription granted at QoS 0 only: messages can be lost", source=self._settings.name, filter=name)
+            log.error(
+                "mqtt subscription granted at QoS 0 only: messages can be lost", source=self._settings.name, filter=name
+            )
         return False
 
     async def _stay(self) -> str:
@@ -206,7 +210,13 @@ class MqttSource:
 
     def _tell_dropped(self) -> None:
         if self._dropped_since is not None:
-            gap = Gap(None, self._dropped_since, datetime.now(UTC), "messages of QoS 0 while the inbox was full", recovered=False)
+            gap = Gap(
+                None,
+                self._dropped_since,
+                datetime.now(UTC),
+                "messages of QoS 0 while the inbox was full",
+                recovered=False,
+            )
             self._dropped_since = None
             self._notice(Delivery((), datetime.now(UTC), gaps=[gap]))
 
@@ -251,7 +261,9 @@ class MqttSource:
         decoded = self._decode(waiting.payload, place, waiting.arrived_us)
         if waiting.is_retained and not decoded.is_timed:
             # A retained message is a snapshot of an unknown time, not something that happened now.
-            uncertain = [r._replace(quality=UNCERTAIN_LAST_USABLE) if is_good(r.quality) else r for r in decoded.readings]
+            uncertain = [
+                r._replace(quality=UNCERTAIN_LAST_USABLE) if is_good(r.quality) else r for r in decoded.readings
+            ]
             return decoded._replace(readings=uncertain)
         return decoded
 

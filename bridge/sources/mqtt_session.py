@@ -163,7 +163,9 @@ class MqttSession:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         if settings.username is not None:
-            client.username_pw_set(settings.username, settings.password.get_secret_value() if settings.password else None)
+            client.username_pw_set(
+                settings.username, settings.password.get_secret_value() if settings.password else None
+            )
         if is_tls := url.scheme == "mqtts":
             context = ssl.create_default_context(cafile=settings.ca_file)
             if settings.certificate_file:
@@ -261,7 +263,12 @@ class MqttSession:
         self._take(message)
 
     def _on_connect(
-        self, _client: paho.Client, _data: Any, flags: paho.ConnectFlags, code: ReasonCode, _properties: Properties | None
+        self,
+        _client: paho.Client,
+        _data: Any,
+        flags: paho.ConnectFlags,
+        code: ReasonCode,
+        _properties: Properties | None,
     ) -> None:
         if self._connected is None or self._connected.done():
             return
@@ -271,7 +278,12 @@ class MqttSession:
             self._connected.set_result(flags.session_present)
 
     def _on_disconnect(
-        self, _client: paho.Client, _data: Any, _flags: paho.DisconnectFlags, code: ReasonCode, _props: Properties | None
+        self,
+        _client: paho.Client,
+        _data: Any,
+        _flags: paho.DisconnectFlags,
+        code: ReasonCode,
+        _props: Properties | None,
     ) -> None:
         self._end(str(code))
 

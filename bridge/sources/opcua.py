@@ -140,7 +140,9 @@ class OpcUaSource:
         handles = {int(handle): address for handle, address in self._subscription["handles"].items()}
         resolved = self._resolve(session, [item for item in self._items.values() if item.handle in handles])
         if {item.handle: item.address for item, _ in resolved} != handles:
-            await session.drop_subscription()  # the configuration or the namespaces changed: its handles mean other nodes
+            await (
+                session.drop_subscription()
+            )  # the configuration or the namespaces changed: its handles mean other nodes
             return None
         self._live.update((item.handle, node) for item, node in resolved)
         self._may_take_over = False  # until it has spoken: some servers say Good, and the subscription stays silent
@@ -243,7 +245,9 @@ class OpcUaSource:
 
     async def _close_hole(self, session: OpcUaSession, number: int) -> None:
         """Messages between the last one and this one are missing: repeat them, else read history."""
-        log.warning("opcua messages missing", source=self._settings.name, expected=_following(self._sequence), got=number)
+        log.warning(
+            "opcua messages missing", source=self._settings.name, expected=_following(self._sequence), got=number
+        )
         since, now = self._heard, datetime.now(UTC)
         missing = range(self._sequence + 1, number) if number > self._sequence else range(0)
         lost = await self._recover(session, self._live)

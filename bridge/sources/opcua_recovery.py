@@ -80,7 +80,11 @@ async def _pages(
 
 
 async def _deliver_pages(
-    pages: AsyncIterator[list[ua.DataValue]], item: Item, newest: Newest, deliver: DeliverHistory, dead_letter: DeadLetterOf
+    pages: AsyncIterator[list[ua.DataValue]],
+    item: Item,
+    newest: Newest,
+    deliver: DeliverHistory,
+    dead_letter: DeadLetterOf,
 ) -> int | None:
     """Deliver what is not older than the newest stored reading; returns the time of the first one."""
     known = newest.of(item.tag)
@@ -108,8 +112,9 @@ async def _deliver_pages(
 
 
 def gaps_of(since: datetime | None, now: datetime, lost: Sequence[Lost], live: int) -> list[Gap]:
-    """The rows that tell of the time from `since` to `now`: recovered but for what is in `lost`; none where `since` is None,
-    because nothing was heard before.
+    """The rows that tell of the time from `since` to `now`: recovered but for what is in `lost`.
+
+    None where `since` is None: nothing was heard before.
     """
     if since is None:
         return []

@@ -36,7 +36,11 @@ _NODES_A_HISTORY_CALL: Final = 20
 _VALUES_A_PAGE: Final = 1000
 _NOTIFICATIONS_A_PUBLISH: Final = 10_000
 _FILTER_REFUSED: Final = frozenset(
-    {StatusCodes.BadMonitoredItemFilterUnsupported, StatusCodes.BadFilterNotAllowed, StatusCodes.BadMonitoredItemFilterInvalid}
+    {
+        StatusCodes.BadMonitoredItemFilterUnsupported,
+        StatusCodes.BadFilterNotAllowed,
+        StatusCodes.BadMonitoredItemFilterInvalid,
+    }
 )
 _BAD: Final = 0x8000_0000
 
@@ -209,7 +213,9 @@ class OpcUaSession:
             return ours
         return min(ours, int(limit)) if isinstance(limit, int) and limit > 0 else ours
 
-    async def _create_items(self, chunk: Sequence[tuple[Item, ua.NodeId]], *, is_filtered: bool = True) -> dict[int, int]:
+    async def _create_items(
+        self, chunk: Sequence[tuple[Item, ua.NodeId]], *, is_filtered: bool = True
+    ) -> dict[int, int]:
         parameters = ua.CreateMonitoredItemsParameters(
             SubscriptionId=self.subscription_id,
             TimestampsToReturn=ua.TimestampsToReturn.Both,
@@ -244,7 +250,7 @@ class OpcUaSession:
 
 
 async def _never_called(_result: ua.PublishResult) -> None:
-    """asyncua wants a callback; publishing is done by `publish`."""
+    """Asyncua wants a callback; publishing is done by `publish`."""
 
 
 def _page(result: ua.HistoryReadResult) -> Page | None:

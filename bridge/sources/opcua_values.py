@@ -1,5 +1,6 @@
-"""OPC UA values -> readings: numbers, booleans, text, localized text, enumerations; with their status code and the better of
-their two timestamps (Part 4, 7.11 DataValue; Part 6, 5.1 built-in types).
+"""OPC UA values -> readings: numbers, booleans, text, localized text, enumerations.
+
+With their status code and the better of their two timestamps (Part 4, 7.11 DataValue; Part 6, 5.1 built-in types).
 """
 
 from __future__ import annotations

@@ -134,9 +134,7 @@ async def newest(connection: Connection, tags: Collection[TagKey]) -> dict[TagKe
     found = {}
     async for row in await connection.execute(_QUERIES.newest, names):
         tag = TagKey(row["path"], row["name"])
-        found[tag] = Reading(
-            tag, microseconds(row["ts"]), row["ordinal"], row["value"], row["text"], row["quality"]
-        )
+        found[tag] = Reading(tag, microseconds(row["ts"]), row["ordinal"], row["value"], row["text"], row["quality"])
     return found
 
 

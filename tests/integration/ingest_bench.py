@@ -142,6 +142,13 @@ async def query(dsn: str, text: str) -> list[tuple[Any, ...]]:
         return await (await connection.execute(text)).fetchall()  # type: ignore[arg-type]
 
 
+async def eventually(holds: Callable[[], bool], timeout_s: float = 60) -> None:
+    """Wait for something of this process that gives no signal."""
+    async with asyncio.timeout(timeout_s):
+        while not holds():  # noqa: ASYNC110  # there is no event to wait for
+            await asyncio.sleep(0.01)
+
+
 async def scalar(dsn: str, text: str) -> Any:
     return (await query(dsn, text))[0][0]
 

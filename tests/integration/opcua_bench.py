@@ -64,6 +64,12 @@ class BenchServer:
             )
         await self._server.write_attribute_value(node, content)
 
+    async def keep(self, tag: str, first: int, last: int) -> None:
+        """Numbered values that history has and no subscription saw."""
+        assert self._history is not None
+        for number in range(first, last):
+            self._history.keep(node_id(f"m1.{tag}", self._index), at(number), float(number), ua.VariantType.Double)
+
 
 def at(number: int) -> datetime:
     """The source time of the numbered value: 10 ms apart."""

@@ -20,6 +20,7 @@ from bridge.store.migrate import migrate
 from tests.integration.ingest_bench import (
     EPOCH_MS,
     bridge_process,
+    eventually,
     mqtt_settings,
     publishing,
     query,
@@ -74,8 +75,7 @@ async def test_message_is_not_acknowledged_when_commit_fails(database_dsn, broke
             await subscribed(database_dsn)
             await _make_batches_fail(database_dsn)
             publisher.send("unacked/m1/tag/a", {"value": 1, "ts": EPOCH_MS})
-            while retries._value.get() < 2:
-                await asyncio.sleep(0.02)
+            await eventually(lambda: retries._value.get() >= 2)
             assert await scalar(database_dsn, COUNT) == 0
         await _execute(database_dsn, "drop trigger refuse on batch")
         async with running(settings):
@@ -238,7 +238,9 @@ async def test_a_session_that_the_broker_lost_is_a_gap_with_its_cause(database_d
         _wipe_session(broker.url, "bridge-lostsession")
         async with running(settings):
             await until(database_dsn, "select count(*) from gap", lambda n: n == 1)
-    [(recovered, cause, length)] = await query(database_dsn, "select recovered, cause, upper(during) - lower(during) from gap")
+    [(recovered, cause, length)] = await query(
+        database_dsn, "select recovered, cause, upper(during) - lower(during) from gap"
+    )
     assert not recovered
     assert cause == "the broker lost the session and what it had queued"
     assert timedelta(0) < length < timedelta(minutes=1)
@@ -277,8 +279,7 @@ async def test_a_second_bridge_waits_until_the_first_one_ends(database_dsn, brok
         with bridge_process(settings):
             await subscribed(database_dsn)
             async with running(settings):
-                while not any(entry["event"] == "lane not open yet" for entry in logs):
-                    await asyncio.sleep(0.02)
+                await eventually(lambda: any(entry["event"] == "lane not open yet" for entry in logs))
                 publisher.send("pair/m1/tag/a", {"value": 1, "ts": EPOCH_MS})
                 await until(database_dsn, COUNT, lambda n: n == 1)
                 assert not any(entry["event"] == "mqtt connected" for entry in logs)
@@ -294,8 +295,7 @@ async def test_a_refused_subscription_is_an_error_that_names_its_filter():
         with structlog.testing.capture_logs() as logs:
             running_source = asyncio.create_task(source.run(Memory(), _take_nothing))
             await fake.subscribed.wait()
-            while not source.health.is_connected:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: source.health.is_connected)
         running_source.cancel()
     assert [(e["filter"], e["log_level"]) for e in logs if e["event"] == "mqtt subscription refused"] == [
         ("fake/+/many", "error")

@@ -26,7 +26,10 @@ def decode(content, tag=None):
 
 
 def brief(decoded):
-    return [(r.tag.name, r.source_time_us, r.ordinal, r.value if r.text is None else r.text, r.quality, r.unit) for r in decoded.readings]
+    return [
+        (r.tag.name, r.source_time_us, r.ordinal, r.value if r.text is None else r.text, r.quality, r.unit)
+        for r in decoded.readings
+    ]
 
 
 def test_an_object_with_a_value_is_one_reading_of_the_topics_tag():
@@ -41,7 +44,12 @@ def test_without_a_tag_in_the_topic_the_payload_names_it():
 
 
 def test_an_object_of_many_gives_one_reading_a_key_and_nested_ones_flatten_with_dots():
-    content = {"ts": NOW_US, "quality": "uncertain", "state": "EXECUTE", "spindle": {"temp": 41, "rpm": {"value": 9, "unit": "1/min"}}}
+    content = {
+        "ts": NOW_US,
+        "quality": "uncertain",
+        "state": "EXECUTE",
+        "spindle": {"temp": 41, "rpm": {"value": 9, "unit": "1/min"}},
+    }
     assert brief(decode(content)) == [
         ("state", NOW_US, 0, "EXECUTE", UNCERTAIN, ""),
         ("spindle.temp", NOW_US, 0, 41.0, UNCERTAIN, ""),
@@ -93,7 +101,8 @@ def test_milliseconds_with_three_decimals_are_exact(offset_us):
 
 
 @pytest.mark.parametrize(
-    "written", ['"1601-01-01T00:00:00Z"', '"2099-01-01T00:00:00Z"', "-1", '"yesterday"', "true", "[]", "1e400", '"2026-09-21"']
+    "written",
+    ['"1601-01-01T00:00:00Z"', '"2099-01-01T00:00:00Z"', "-1", '"yesterday"', "true", "[]", "1e400", '"2026-09-21"'],
 )
 def test_a_time_that_is_not_believed_is_a_failure_that_names_the_field(written):
     decoded = decode(f'{{"ts":{written},"a":1,"b":2}}'.encode())
@@ -103,7 +112,20 @@ def test_a_time_that_is_not_believed_is_a_failure_that_names_the_field(written):
 
 @pytest.mark.parametrize(
     "bad",
-    ["NaN", "Infinity", "-Infinity", "1e400", "-1e400", "9007199254740993", "1" * 30, "1" * 5000, '"a\\u0000b"', "[1,2]", "{}", '"\\ud800"'],
+    [
+        "NaN",
+        "Infinity",
+        "-Infinity",
+        "1e400",
+        "-1e400",
+        "9007199254740993",
+        "1" * 30,
+        "1" * 5000,
+        '"a\\u0000b"',
+        "[1,2]",
+        "{}",
+        '"\\ud800"',
+    ],
 )
 def test_a_bad_value_costs_no_neighbour(bad):
     decoded = decode(f'{{"ts":{NOW_US},"before":1,"bad":{bad},"after":"x"}}'.encode())
@@ -115,10 +137,20 @@ def test_a_bad_value_costs_no_neighbour(bad):
 
 
 def test_each_bad_element_of_an_array_is_its_own_failure_with_its_bytes():
-    content = [{"tag": "a", "value": 1}, 7, {"tag": "b", "value": 2, "ts": "never"}, {"tag": "", "value": 3}, {"tag": "c", "value": 4}]
+    content = [
+        {"tag": "a", "value": 1},
+        7,
+        {"tag": "b", "value": 2, "ts": "never"},
+        {"tag": "", "value": 3},
+        {"tag": "c", "value": 4},
+    ]
     decoded = decode(content)
     assert [row[0] for row in brief(decoded)] == ["a", "c"]
-    assert [f.payload for f in decoded.failures] == [b"7", b'{"tag":"b","value":2,"ts":"never"}', b'{"tag":"","value":3}']
+    assert [f.payload for f in decoded.failures] == [
+        b"7",
+        b'{"tag":"b","value":2,"ts":"never"}',
+        b'{"tag":"","value":3}',
+    ]
     assert [f.reason[:3] for f in decoded.failures] == ["[1]", "[2]", "[3]"]
 
 
@@ -130,7 +162,8 @@ def test_the_same_tag_and_time_twice_counts_up_and_without_times_too():
 
 
 @pytest.mark.parametrize(
-    ("written", "code"), [("good", GOOD), ("BAD", BAD), ("uncertain", UNCERTAIN), (0x80340000, 0x80340000), (None, GOOD)]
+    ("written", "code"),
+    [("good", GOOD), ("BAD", BAD), ("uncertain", UNCERTAIN), (0x80340000, 0x80340000), (None, GOOD)],
 )
 def test_quality_is_a_word_or_a_status_code(written, code):
     assert decode({"value": 1, "quality": written}, tag="a").readings[0].quality == code
@@ -151,7 +184,8 @@ def test_bytes_that_are_no_json_are_one_failure_with_the_same_bytes():
 
 
 ANYTHING = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
 )
 
 
