@@ -242,10 +242,10 @@ def _pieces(
     seed: Seed, chance: random.Random, machine: str, order: str, start: datetime, now: datetime, *, final: bool
 ) -> None:
     at, waiting = start, []
+    good = {"s": 24, "c": 23, "i": 22}[machine[0]]  # each operation a little behind the one before
     while (at := at + timedelta(seconds=60)) < now:
-        good = max(1, round(chance.gauss(24, 2)))
         waiting.append((seed.count(machine, at, good, order=order, final=final), good))
-        if chance.random() < 0.25:
+        if chance.random() < 0.7:
             seed.count(machine, at, 1, "scrap", order=order)
         if final and len(waiting) == 5 and now - at > timedelta(minutes=2):
             seed.post(order, sum(qty for _, qty in waiting), [made for made, _ in waiting])

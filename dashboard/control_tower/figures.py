@@ -1,12 +1,12 @@
 """Figures, pure: rows in, a Plotly figure as plain JSON out.
 
-Colours are left to assets/charts.js, which knows the theme: it goes by `meta.role` of a trace and `name` of a shape.
+Colours are left to assets/tower_charts.js, which knows the theme: it goes by `meta.role` of a trace and `name` of a shape.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from dashboard.api.models import Limit, StateSpan, TrendAnswer
@@ -22,6 +22,7 @@ _PATTERNS: Final = {
     "STARVED": "-",
     "SETUP": "\\",
 }
+_SHORTEST_AXIS: Final = timedelta(minutes=5)
 STATE_WORDS: Final = {
     "RUNNING": "Running",
     "IDLE": "Idle",
@@ -36,7 +37,11 @@ STATE_WORDS: Final = {
 
 
 def trend(answer: TrendAnswer, start: datetime, end: datetime) -> Figure:
-    """A line of means with a band from lowest to highest, and the limits. Traces: low, high, value, then what keeps limits in view."""
+    """A line of means with a band from lowest to highest, and the limits. Traces: low, high, value, then what keeps limits in view.
+
+    The axis begins with the first reading where the span began much earlier.
+    """
+    start = _from_first(start, end, answer.points[0].ts if answer.points else None)
     times = [_ms(point.ts) for point in answer.points]
     band: Figure = {"type": "scatter", "mode": "lines", "x": times, "hoverinfo": "skip", "line": {"width": 0}}
     return {
@@ -65,7 +70,7 @@ def trend(answer: TrendAnswer, start: datetime, end: datetime) -> Figure:
         ],
         "layout": {
             **_layout(start, end),
-            "yaxis": {"title": {"text": _shown(answer.unit)}, "rangemode": "normal", "nticks": 5, "zeroline": False},
+            "yaxis": {"rangemode": "normal", "nticks": 5, "zeroline": False},
             "shapes": [_line(limit) for limit in answer.limits],
             "annotations": [_label(limit) for limit in answer.limits],
         },
@@ -74,6 +79,7 @@ def trend(answer: TrendAnswer, start: datetime, end: datetime) -> Figure:
 
 def states(spans: Sequence[StateSpan], start: datetime, end: datetime) -> Figure:
     """One lane of bars from left to right, one trace for each state that occurs, so that the legend names it."""
+    start = _from_first(start, end, spans[0].starts_at if spans else None)
     return {
         "data": [
             _bars(state, [span for span in spans if span.state == state])
@@ -110,7 +116,7 @@ def _bars(state: str, spans: Sequence[StateSpan]) -> Figure:
 def _layout(start: datetime, end: datetime) -> Figure:
     return {
         "xaxis": {"type": "date", "range": [_ms(start), _ms(end)], "nticks": 8, "tickformat": "%H:%M"},
-        "margin": {"l": 48, "r": 12, "t": 8, "b": 36},
+        "margin": {"l": 44, "r": 12, "t": 8, "b": 28},
         "showlegend": False,
         "hovermode": "closest",
         "dragmode": "zoom",
@@ -133,8 +139,8 @@ def _line(limit: Limit) -> Figure:
 def _label(limit: Limit) -> Figure:
     return {
         "xref": "paper",
-        "x": 1,
-        "xanchor": "right",
+        "x": 0.01,
+        "xanchor": "left",
         "y": limit.value,
         "yanchor": "bottom" if limit.above else "top",
         "text": f"{limit.severity} {'>' if limit.above else '<'} {limit.value:g}",
@@ -142,6 +148,13 @@ def _label(limit: Limit) -> Figure:
         "font": {"size": 11},
         "name": f"limit:{limit.severity}",
     }
+
+
+def _from_first(start: datetime, end: datetime, first: datetime | None) -> datetime:
+    """Where the axis begins: the span's start, or the first of what is known where more than a fifth before it is empty."""
+    if first is None or first - start < (end - start) / 5:
+        return start
+    return min(first, max(start, end - _SHORTEST_AXIS))
 
 
 def _duration(span: StateSpan) -> str:

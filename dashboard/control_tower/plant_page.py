@@ -123,11 +123,11 @@ def _fact(title: str, name: str) -> Component:
 def _machine(machine: Row) -> Component:
     return html.A(
         [
-            html.Span(machine["name"], className="name"),
+            html.Span([html.Span(machine["name"], className="name"), html.Span(className="oee")], className="top"),
             html.Span([html.Span(className="icon"), html.Span("–", className="word")], className="state"),
-            html.Span(className="reason"),
             html.Span(className="since"),
             html.Span(className="order"),
+            html.Span(className="reason"),
         ],
         href=f"/machine/{machine['id']}",
         className="machine",

@@ -63,6 +63,7 @@ class Kpi:
     standard: str = ""  # what ISO 22400-2 calls it; empty where it has none
     target: str | None = None
     target_of: Callable[[Basis], float | None] | None = None
+    allowance: float = 0.0  # the share of the target by which it may be missed all the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,15 +86,21 @@ def evaluate(kpi: Kpi, basis: Basis, targets: Targets) -> KpiValue:
     elif kpi.target is not None:
         target = float(getattr(targets, kpi.target))
     sums = basis.sums
-    return KpiValue(kpi.name, value, target, status(value, target, kpi.direction), share(sums.known_s, sums.planned_s))
+    return KpiValue(
+        kpi.name,
+        value,
+        target,
+        status(value, target, kpi.direction, kpi.allowance),
+        share(sums.known_s, sums.planned_s),
+    )
 
 
-def status(value: float | None, target: float | None, direction: Direction) -> Status:
-    """How a value stands to its target."""
+def status(value: float | None, target: float | None, direction: Direction, allowance: float = 0.0) -> Status:
+    """How a value stands to its target, which may be missed by the `allowance`, a share of it."""
     if value is None or target is None:
         return Status.NONE
     miss = target - value if direction is Direction.UP else value - target
-    if miss <= 0:
+    if miss <= allowance * abs(target):
         return Status.OK
     return Status.WATCH if miss <= _TOLERANCE * abs(target) else Status.ACT
 

@@ -31,8 +31,9 @@
     })
       .then(function (answer) {
         if (answer.ok) {
-          window.location.replace(destination());
-          return;
+          return answer.text().then(function () {
+            window.location.replace(destination());
+          });
         }
         if (answer.status === 429) {
           say("Too many failed logins. Try again in " + (answer.headers.get("retry-after") || "60") + " s.");

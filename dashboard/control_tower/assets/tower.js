@@ -83,7 +83,11 @@
 
   // --- key figures -----------------------------------------------------------------------------------------------------
 
-  var STATUS_WORDS = { ok: "on target", watch: "off target", act: "far off target", none: "" };
+  function statusWord(figure, direction) {
+    if (figure.status !== "watch" && figure.status !== "act") return "";
+    var side = direction === "up" ? "below" : "above";
+    return (direction === "up" ? "▼ " : "▲ ") + (figure.status === "act" ? "far " : "") + side;
+  }
   function bullet(root, value, target, direction) {
     var most = Math.max(value || 0, target || 0) * 1.15 || 1;
     if (direction === "up" && target !== null && target <= 1 && (value || 0) <= 1) most = 1;
@@ -98,10 +102,10 @@
     if (name === "output") {
       return amor.number(output.made) + " made" + (output.planned === null ? "" : " of " + amor.number(output.planned) + " planned");
     }
-    if (name === "posted") return output.waiting > 0 ? amor.number(output.waiting) + " not yet in the ERP" : "the ERP knows all";
+    if (name === "posted") return output.waiting > 0 ? amor.number(output.waiting) + " not in ERP yet" : "ERP knows all";
     if (name === "lead_time") {
       if (!lead.shipments) return "no shipment in 30 days";
-      return "p90 " + amor.number(lead.p90_h, "h") + ", p95 " + amor.number(lead.p95_h, "h") + " h, n " + lead.shipments;
+      return "p90 " + amor.number(lead.p90_h, "h") + ", p95 " + amor.number(lead.p95_h, "h") + " h of " + lead.shipments + " shipped";
     }
     if (name === "scrap_ratio") {
       var scrap = plant.machines.reduce(function (sum, unit) {
@@ -117,7 +121,7 @@
         .join(", ");
     }
     var share = plant.kpis.completeness.value;
-    return share === null ? "no data yet" : "data " + amor.number(share, "ratio") + " % complete";
+    return share === null ? "no data yet" : "data " + amor.number(share, "ratio") + " %";
   }
   function drawTile(element) {
     var plant = state.plant;
@@ -128,12 +132,11 @@
     put(element, ".number", amor.number(figure.value, unit));
     put(element, ".unit", amor.unit(unit));
     var aim = element.querySelector(".aim");
-    var word = STATUS_WORDS[figure.status];
+    var word = name === "posted" ? "" : statusWord(figure, element.dataset.direction);
     var goal = name === "posted" ? "of " + amor.number(figure.target) + " made" : figure.target === null ? "no plan" : "target " + amor.number(figure.target, unit);
-    if (name === "posted") word = figure.status === "ok" ? "complete" : "";
     if (aim.dataset.shown !== goal + word) {
       aim.dataset.shown = goal + word;
-      aim.replaceChildren(goal, word && figure.status !== "ok" ? ", " : "", figure.status === "ok" ? "" : h("b", { text: word }));
+      aim.replaceChildren(h("span", { text: goal }), word ? h("b", { text: word }) : "");
     }
     put(element, ".more", more(name, plant));
     bullet(element, figure.value, figure.target, element.dataset.direction);
@@ -157,6 +160,7 @@
       var line = byId(state.plant.lines, element.dataset.line);
       if (line) drawUnit(element, line);
     });
+    each(".machine[data-machine]", drawMachine);
     each("[data-unit-of]", function (element) {
       var unit = byId(state.plant.machines, element.dataset.unitOf);
       if (unit) drawUnit(element, unit);
@@ -177,6 +181,8 @@
     put(element, ".word", (amor.STATES[machine.state] || amor.STATES.UNKNOWN).word);
     put(element, ".reason", machine.reason);
     put(element, ".since", machine.since ? "for " + amor.age(age_s) : "never heard");
+    var unit = state.plant && byId(state.plant.machines, machine.id);
+    if (unit && element.querySelector(".oee")) put(element, ".oee", "OEE " + amor.number(unit.kpis.oee.value, "ratio") + " %");
     put(element, ".order", machine.order_number ? "Order " + machine.order_number : "");
   }
   function drawMachines() {

@@ -51,7 +51,7 @@
     var place = document.querySelector('[data-live="tags"]');
     if (!place) return;
     var rows = tags.map(function (tag) {
-      return h("tr", { "data-tag-row": tag.id }, [h("td", { class: "strong", text: tag.name }), h("td", { class: "num value" }), h("td", { class: "soft", text: amor.unit(tag.unit) }), h("td", { class: "quality" }), h("td", { class: "num age soft" })]);
+      return h("tr", { "data-tag-row": tag.id, "data-kind": tag.kind }, [h("td", { class: "strong", text: tag.name }), h("td", { class: "num value" }), h("td", { class: "soft", text: amor.unit(tag.unit) }), h("td", { class: "quality" }), h("td", { class: "num age soft" })]);
     });
     if (!rows.length) {
       place.replaceChildren(h("p", { class: "nothing", text: "No tags yet: nothing has been heard of this machine." }));
@@ -71,7 +71,7 @@
       amor.put(row, ".quality", point ? severity(point[2]) : "none");
       amor.put(row, ".age", point ? amor.age(age_s) : "–");
       amor.mark(row, "severity", point ? severity(point[2]) : "none");
-      amor.mark(row, "old", String(age_s !== null && age_s > OLD_S));
+      amor.mark(row, "old", String(row.dataset.kind === "gauge" && age_s !== null && age_s > OLD_S));
     });
   }
 

@@ -43,7 +43,8 @@
       if (role === "high") trace.fillcolor = colour("band");
       if (role.indexOf("state:") === 0) {
         trace.marker.color = colour(STATE_COLOURS[role.slice(6)]);
-        trace.marker.pattern.fgcolor = colour("text");
+        trace.marker.pattern.bgcolor = trace.marker.color;
+        trace.marker.pattern.fgcolor = colour("card");
       }
     });
     var layout = figure.layout;
@@ -128,7 +129,7 @@
     if (!bucket || x - bucket.start >= chart.width_ms) {
       chart.bucket = { start: x, sum: value, n: 1 };
       [line, low, high].forEach(function (one) {
-        one.x = one === line || one.x !== line.x ? one.x.concat(x) : one.x;
+        one.x = one.x.concat(x);
         one.y = one.y.concat(value);
       });
     } else {

@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from dashboard.api.live.changes import Changes
+
+
+def test_a_change_heard_twice_is_done_once_and_in_order():
+    changes = Changes()
+    for alarm in (7, 3, 7):
+        changes.heard("alarm", alarm)
+    assert list(changes.take().alarms) == [7, 3]
+    assert list(changes.take().alarms) == []
+
+
+def test_pieces_move_figures_orders_and_machines():
+    changes = Changes()
+    changes.heard("count", 1)
+    due = changes.take()
+    assert (due.machines, due.business, due.everything) == (True, True, False)
+    assert changes.figures.is_set()
+
+
+def test_a_flood_becomes_the_whole_state_and_stays_bounded():
+    changes = Changes()
+    for alarm in range(10_000):
+        changes.heard("alarm", alarm)
+    due = changes.take()
+    assert due.too_many and len(due.alarms) < 1000
+
+
+def test_what_nobody_told_is_looked_for_all_the_same():
+    changes = Changes()
+    for _ in range(5):
+        changes.heard_nothing()
+    assert changes.take().everything
+
+
+def test_unknown_nouns_are_nothing():
+    changes = Changes()
+    changes.heard("weather", 1)
+    due = changes.take()
+    assert not (due.machines or due.business or due.everything or due.alarms)
