@@ -64,6 +64,8 @@ def build(server: FastAPI, tower: Tower) -> Dash:
         return await page_of(tower, address or "/")
 
     app.callback(Output("page", "children"), Input("address", "pathname"))(show)
+    # Dash lists the assets at the first request of its own addresses: a page that is asked for before them had none.
+    app._setup_server()  # type: ignore[no-untyped-call]  # noqa: SLF001
     return app
 
 
