@@ -46,9 +46,8 @@ class SessionOver(Exception):
 class OpcUaSource:
     """A source of the type `opcua`."""
 
-    def __init__(self, settings: OpcUaSettings, *, retry_bad_nodes_s: float = RETRY_BAD_NODES_S) -> None:
+    def __init__(self, settings: OpcUaSettings) -> None:
         self._settings = settings
-        self._retry_s = retry_bad_nodes_s
         self._items = {item.handle: item for item in items_of(settings.nodes)}
         self._addresses = {item.tag: item.address for item in self._items.values()}
         self._units = {item.tag: item.unit for item in self._items.values()}
@@ -296,7 +295,7 @@ class OpcUaSource:
     async def _retry_bad_nodes(self, session: OpcUaSession) -> None:
         """Keep trying what is wanted and not live: nodes come and go with the machine's program."""
         while True:
-            await asyncio.sleep(self._retry_s)
+            await asyncio.sleep(RETRY_BAD_NODES_S)
             missing = [item for item in self._items.values() if item.handle not in self._live]
             if not missing:
                 continue
