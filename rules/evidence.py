@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -41,23 +42,34 @@ async def _complete(connection: Connection, row: Row) -> None:
     points: dict[str, list[Row]] = {name: [] for name in names.values()}
     for reading in readings:
         points[names[reading["tag_id"]]].append(reading)
-    picture = await asyncio.to_thread(draw, _scene(row, points))
+    try:
+        picture: bytes | None = await asyncio.to_thread(draw, _scene(row, points))
+    except Exception:
+        # The readings are the evidence; a picture that cannot be drawn must not keep them, or other tickets, waiting.
+        log.exception("picture cannot be drawn", ticket=row["ticket_id"])
+        picture = None
     data = {name: [_datum(reading) for reading in found] for name, found in points.items()}
     await ticket.complete_evidence(
-        connection, row["ticket_id"], data=data, picture=picture, picture_type=PNG, now=datetime.now(UTC)
+        connection, row["ticket_id"], data=data, picture=picture, picture_type=PNG if picture else None, now=datetime.now(UTC)
     )
-    log.info("evidence is complete", ticket=row["ticket_id"], readings=len(readings), picture_bytes=len(picture))
+    log.info("evidence is complete", ticket=row["ticket_id"], readings=len(readings), picture_bytes=len(picture or b""))
 
 
 def _datum(reading: Row) -> list[Any]:
     value = reading["text"] if reading["value"] is None else reading["value"]
+    if isinstance(value, float) and not math.isfinite(value):
+        value = str(value)  # JSON has no number for it
     return [reading["ts"].isoformat(), value, reading["quality"]]
+
+
+def _is_drawn(value: float | None) -> bool:
+    return value is not None and math.isfinite(value)
 
 
 def _scene(row: Row, points: dict[str, list[Row]]) -> Scene:
     limits = [Limit(limit["severity"], limit["tag"], limit["value"]) for limit in row["limits"]]
     curves = [
-        Curve(tag["name"], tag["unit"], tuple((p["ts"], p["value"]) for p in points[tag["name"]] if p["value"] is not None))
+        Curve(tag["name"], tag["unit"], tuple((p["ts"], p["value"]) for p in points[tag["name"]] if _is_drawn(p["value"])))
         for tag in row["tags"]
     ]
     return Scene(

@@ -95,8 +95,14 @@ async def evidence_readings(
 
 
 async def complete_evidence(
-    connection: Connection, ticket_id: int, *, data: dict[str, Any], picture: bytes, picture_type: str, now: datetime
+    connection: Connection,
+    ticket_id: int,
+    *,
+    data: dict[str, Any],
+    picture: bytes | None,
+    picture_type: str | None,
+    now: datetime,
 ) -> None:
-    """Add the readings and the picture, once."""
+    """Add the readings and the picture, once; `picture` is None where it cannot be drawn."""
     values = {"ticket_id": ticket_id, "data": Jsonb(data), "picture": picture, "picture_type": picture_type, "now": now}
     await connection.execute(_QUERIES.complete_evidence, values)

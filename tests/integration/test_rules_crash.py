@@ -19,7 +19,19 @@ from bridge.store import alarm, ticket
 from bridge.store.alarm import NewAlarm
 from bridge.store.database import connect, pool
 from rules.engine import run
-from tests.integration.rules_bench import CNC, FINAL, RULES, T0, Bench, Row, at, open_bench, settings_for, together, wait_for
+from tests.integration.rules_bench import (
+    CNC,
+    FINAL,
+    RULES,
+    T0,
+    Bench,
+    Row,
+    at,
+    open_bench,
+    settings_for,
+    together,
+    wait_for,
+)
 
 
 @pytest.fixture

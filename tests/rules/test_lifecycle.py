@@ -65,7 +65,7 @@ def test_multi_level_hysteresis_gives_the_published_sequence():
     for second, value in enumerate((61.0, 73.0, 64.0, 85.0, 62.0, 56.0, 47.0)):
         alarm.feed(second, value)
         seen.append(names[alarm.memory.level])
-    assert seen == "INFO WARNING WARNING CRITICAL INFO INFO OK".split()
+    assert seen == ["INFO", "WARNING", "WARNING", "CRITICAL", "INFO", "INFO", "OK"]
 
 
 def test_raise_comes_from_a_timer_at_its_exact_instant():

@@ -56,7 +56,7 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path):
 
 @pytest.mark.parametrize(("old", "new", "told"), [
     ("  response: look\n", "", "response is missing"),
-    ("clear: \"v < 1\"", "clear: \"v < 3\"", "wrong way round"),
+    ('clear: "v < 1"', 'clear: "v < 3"', "wrong way round"),
     ("rules/v1", "rules/v2", "unknown 'rules/v2'"),
     ("id: r", "id: R r", "must be small letters"),
     ("- id: r", "- id: r\n  baseline: {}", "not supported by this version"),
@@ -64,10 +64,10 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path):
     ("- id: r", "- id: r\n  settle: 20", "must be a text"),
     ("- id: r", "- id: r\n  id: q", "is given twice"),
     ("tag: x", "tag: x, max_age: 5x", "is no duration"),
-    ("  levels:\n    - {severity: low, if: \"v > 2\", clear: \"v < 1\"}\n", "", "must have one of levels, on"),
+    ('  levels:\n    - {severity: low, if: "v > 2", clear: "v < 1"}\n', "", "must have one of levels, on"),
     ("  response: look", "  response: look\n  actions:\n  - ticket: {failure_mode: A, from: high}", "no ticket would ever"),
     ("  response: look", "  response: look\n  actions:\n  - erp_posting: {connector: erp}", "needs on"),
-    ("    - {severity: low", "    - {severity: high, if: \"v > 9\"}\n    - {severity: low", "must rise"),
+    ("    - {severity: low", '    - {severity: high, if: "v > 9"}\n    - {severity: low', "must rise"),
 ])  # fmt: skip
 def test_mistake_is_told(tmp_path, old, new, told):
     assert old in RULE
