@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import groupby
 from typing import Final
 
 from asyncua import ua
 from asyncua.ua.uaerrors import UaStatusCodeError
 
-from bridge.errors import PayloadError
-from bridge.model.reading import DeadLetter, Reading, instant, microseconds
+from bridge.model.reading import instant
 from bridge.sources.delivery import Gap
-from bridge.sources.opcua_items import Item, Newest, counted
-from bridge.sources.opcua_session import OpcUaSession, Page
-from bridge.sources.opcua_values import source_time_us, to_reading
+from bridge.sources.opcua_history import DeadLetterOf, DeliverHistory, NodeHistory, deliver_in_order, pages_of
+from bridge.sources.opcua_items import Item, Newest
+from bridge.sources.opcua_session import OpcUaSession
 
 FIRST_HISTORY: Final = timedelta(days=1)  # a tag without stored readings begins here
 _AHEAD: Final = timedelta(days=1)  # server clocks that are fast
 _GAPS_A_TAG: Final = 50  # past it one gap of the whole source tells the same
-
-DeadLetterOf = Callable[[Item, ua.DataValue, str], DeadLetter]
-DeliverHistory = Callable[[Sequence[Reading], Sequence[DeadLetter]], Awaitable[None]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,74 +38,56 @@ async def recover(
     deliver: DeliverHistory,
     dead_letter: DeadLetterOf,
 ) -> list[Lost]:
-    """Deliver the history of each node from its newest reading, included, to now, page by page, the oldest first.
+    """Deliver the history of each node from its newest reading, included, to now; that of one equipment in the order of time.
 
-    Returns those whose history is not whole. Nodes whose newest readings are close begin in one call.
+    Returns those whose history is not whole.
     """
     now = datetime.now(UTC)
-    by_start = sorted(wanted, key=lambda pair: _start(newest, pair[0], now))
     lost = []
-    for position in range(0, len(by_start), session.history_nodes_a_call):
-        chunk = by_start[position : position + session.history_nodes_a_call]
-        start = _start(newest, chunk[0][0], now)
+    for chunk in _chunks(wanted, newest, session.history_nodes_a_call, now):
+        start = min(_start(newest, item, now) for item, _ in chunk)
         try:
             pages = await session.history([node for _, node in chunk], start, now + _AHEAD)
         except UaStatusCodeError:  # the service as a whole: not supported, not allowed
             pages = [None for _ in chunk]
-        for (item, node), page in zip(chunk, pages, strict=True):
-            known = newest.of(item.tag)
-            first_us = await _deliver_pages(
-                _pages(session, node, page, now + _AHEAD), item, newest, deliver, dead_letter
-            )
-            if known is not None and first_us != known.source_time_us:
-                lost.append(Lost(item, instant(known.source_time_us), None if first_us is None else instant(first_us)))
+        histories = [
+            NodeHistory(item, newest.of(item.tag), pages_of(session, node, page, now + _AHEAD), dead_letter)
+            for (item, node), page in zip(chunk, pages, strict=True)
+        ]
+        await deliver_in_order(histories, newest.note, deliver)
+        lost += [missing for history in histories if (missing := _lost(history)) is not None]
     return lost
 
 
-async def _pages(
-    session: OpcUaSession, node: ua.NodeId, page: Page | None, end: datetime
-) -> AsyncIterator[list[ua.DataValue]]:
-    """The pages of one node's history. A full page without a continuation point is followed by time: some servers give none."""
-    while page is not None and page.values:
-        yield page.values
-        if page.point is None and not page.is_full:
-            return
-        last_us = source_time_us(page.values[-1], microseconds(end))
-        if page.point is None and last_us == source_time_us(page.values[0], microseconds(end)):
-            return  # a page of one instant: time leads no further
-        page = (await session.history([node], instant(last_us), end, page.point))[0]
+def _chunks(
+    wanted: Sequence[tuple[Item, ua.NodeId]], newest: Newest, nodes_a_chunk: int, now: datetime
+) -> Iterator[list[tuple[Item, ua.NodeId]]]:
+    """As many nodes as a call takes; equipment stays together, and equipment whose newest readings are close comes together."""
+    starts: dict[str, datetime] = {}
+    for item, _ in wanted:
+        start = _start(newest, item, now)
+        starts[item.tag.equipment] = min(start, starts.get(item.tag.equipment, start))
+    ordered = sorted(wanted, key=lambda pair: (starts[pair[0].tag.equipment], pair[0].tag))
+    chunk: list[tuple[Item, ua.NodeId]] = []
+    for _, group in groupby(ordered, key=lambda pair: pair[0].tag.equipment):
+        together = list(group)
+        if len(chunk) + len(together) > nodes_a_chunk:
+            yield from _parts(chunk, nodes_a_chunk)
+            chunk = []
+        chunk += together
+    yield from _parts(chunk, nodes_a_chunk)
 
 
-async def _deliver_pages(
-    pages: AsyncIterator[list[ua.DataValue]],
-    item: Item,
-    newest: Newest,
-    deliver: DeliverHistory,
-    dead_letter: DeadLetterOf,
-) -> int | None:
-    """Deliver what is not older than the newest stored reading; returns the time of the first one."""
-    known = newest.of(item.tag)
-    first_us = None
-    last: Reading | None = None
-    async for values in pages:
-        now_us = microseconds(datetime.now(UTC))
-        readings: list[Reading] = []
-        dead: list[DeadLetter] = []
-        for value in values:
-            if known is not None and source_time_us(value, now_us) < known.source_time_us:
-                continue
-            try:
-                readings.append(to_reading(item.tag, value, now_us))
-            except PayloadError as error:
-                dead.append(dead_letter(item, value, str(error)))
-        if readings and first_us is None:
-            first_us = readings[0].source_time_us
-        readings = counted(readings, last)
-        for last in readings:
-            newest.note(last)
-        if readings or dead:
-            await deliver(readings, dead)
-    return first_us
+def _parts(nodes: list[tuple[Item, ua.NodeId]], most: int) -> Iterator[list[tuple[Item, ua.NodeId]]]:
+    """One equipment may have more nodes than a call takes."""
+    return (nodes[position : position + most] for position in range(0, len(nodes), most))
+
+
+def _lost(history: NodeHistory) -> Lost | None:
+    known, first_us = history.known, history.first_us
+    if known is None or first_us == known.source_time_us:
+        return None
+    return Lost(history.item, instant(known.source_time_us), None if first_us is None else instant(first_us))
 
 
 def gaps_of(since: datetime | None, now: datetime, lost: Sequence[Lost], live: int) -> list[Gap]:

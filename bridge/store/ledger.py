@@ -29,6 +29,7 @@ class Ledger:
     outbox_open: int
     outbox_parked: int
     rules_behind: int
+    good_by_order: dict[str, int]
 
 
 async def read_ledger(connection: Connection) -> Ledger:
@@ -52,6 +53,9 @@ async def read_ledger(connection: Connection) -> Ledger:
             posted=int((await _one(connection, _QUERIES.posted))["posted"]),
             outbox_open=states.get("pending", 0) + states.get("sending", 0),
             outbox_parked=states.get("parked", 0),
+            good_by_order={
+                row["order_number"]: row["good"] async for row in await connection.execute(_QUERIES.good_by_order)
+            },
             rules_behind=(await _one(connection, _QUERIES.rules_behind))["batches"],
         )
 

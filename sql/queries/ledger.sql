@@ -56,3 +56,9 @@ group by grouping sets ((), (source));
 
 -- name: keeps_commit_times
 select current_setting('track_commit_timestamp') = 'on' as kept;
+
+-- name: good_by_order
+select order_number, sum(qty)::bigint as good
+from production_count
+where kind = 'good' and is_final and order_number is not null
+group by order_number;

@@ -47,6 +47,7 @@ def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> lis
                 ("in the ERP", int(erp["good_posted"])),
             ),
         ),
+        _by_order(plant, database, erp),
         Line("scrap", (("made", plant["scrap_made"]), ("counted", database.scrap))),
         Line(
             "faults",
@@ -57,6 +58,20 @@ def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> lis
             ),
         ),
     ]
+
+
+def _by_order(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
+    """For how many of the orders that pieces were made for the database and the ERP have just that number of pieces."""
+    made = {number: order["good"] for number, order in plant["by_order"].items() if order["good"]}
+    counted, posted = database.good_by_order, erp["good_posted_by_origin"]
+    return Line(
+        "orders",
+        (
+            ("worked on", len(made)),
+            ("counted alike", sum(counted.get(number) == good for number, good in made.items())),
+            ("posted alike", sum(int(posted.get(number, 0)) == good for number, good in made.items())),
+        ),
+    )
 
 
 def percentiles(late_ms: Sequence[float]) -> dict[str, float] | None:
