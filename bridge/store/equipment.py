@@ -39,7 +39,21 @@ async def apply_plant(connection: Connection, settings: Settings, now: datetime)
         await connection.execute(
             _QUERIES.replace_state_map, {"raw": list(states), "canonical": [str(state) for state in states.values()]}
         )
-        await _apply_calendar(connection, settings, now)
+        await apply_calendar(connection, settings, now)
+
+
+async def apply_calendar(connection: Connection, settings: Settings, now: datetime) -> None:
+    """Replace the shifts that have not begun by those of the configuration, for two weeks from yesterday on."""
+    async with connection.transaction():
+        await connection.execute(_QUERIES.delete_future_shifts, {"now": now})
+        zone = settings.plant.zone
+        first = now.astimezone(zone).date() - timedelta(days=1)
+        for shift in settings.shift:
+            for start, end in expand(shift.start, shift.end, shift.days, zone, first, _CALENDAR_DAYS):
+                await connection.execute(
+                    _QUERIES.insert_shift,
+                    {"name": shift.name, "start": start, "end": end, "rate": shift.planned_rate_per_h},
+                )
 
 
 async def ensure(connection: Connection, path: EquipmentPath) -> int:
@@ -54,18 +68,6 @@ async def ensure(connection: Connection, path: EquipmentPath) -> int:
 async def all_equipment(connection: Connection) -> list[Row]:
     """All equipment by path: id, parent_id, level, path, name, class, position, is_final, ideal_cycle_s."""
     return await (await connection.execute(_QUERIES.all)).fetchall()
-
-
-async def _apply_calendar(connection: Connection, settings: Settings, now: datetime) -> None:
-    await connection.execute(_QUERIES.delete_future_shifts, {"now": now})
-    zone = settings.plant.zone
-    first = now.astimezone(zone).date() - timedelta(days=1)
-    for shift in settings.shift:
-        for interval in expand(shift.start, shift.end, shift.days, zone, first, _CALENDAR_DAYS):
-            await connection.execute(
-                _QUERIES.insert_shift,
-                {"name": shift.name, "start": interval[0], "end": interval[1], "rate": shift.planned_rate_per_h},
-            )
 
 
 def _columns(path: EquipmentPath) -> dict[str, str | None]:

@@ -61,7 +61,12 @@ class Asset:
             if self.newest is not None and reading.ts > self.newest:
                 return  # left out before the restart too: its source time is far in the future
         elif reading.ts > received_at + MAX_AHEAD:
-            log.warning("reading is left out: its time is in the future", asset=self.path, tag_id=reading.tag_id, at=str(reading.ts))
+            log.warning(
+                "reading is left out: its time is in the future",
+                asset=self.path,
+                tag_id=reading.tag_id,
+                at=str(reading.ts),
+            )
             return
         elif self.newest is None or reading.ts > self.newest:
             self.newest, self.behind = reading.ts, received_at - reading.ts

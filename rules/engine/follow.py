@@ -176,7 +176,9 @@ def _first_received(unread: Collection[Batch], most_rows: int) -> list[Batch]:
     lanes: dict[int, list[Batch]] = {}
     for batch in unread:
         lanes.setdefault(batch.lane, []).append(batch)
-    full = {lane for lane, batches in lanes.items() if len(batches) >= _MOST_BATCHES}  # they may have more than was read
+    full = {
+        lane for lane, batches in lanes.items() if len(batches) >= _MOST_BATCHES
+    }  # they may have more than was read
     taken: list[Batch] = []
     rows = 0
     while lanes and (not taken or rows < most_rows):

@@ -96,7 +96,11 @@ class Plant:
     def wakes_at(self) -> datetime | None:
         """When, by the wall's clock, the first thing is due that needs no further reading; None where nothing waits."""
         return min(
-            (due + asset.behind + self.lateness for asset in self.assets.values() if (due := asset.due()) and asset.newest),
+            (
+                due + asset.behind + self.lateness
+                for asset in self.assets.values()
+                if (due := asset.due()) and asset.newest
+            ),
             default=None,
         )
 
@@ -146,7 +150,9 @@ class Plant:
             wanted = {entry.tag for entry in rule.inputs}
             if new.name not in wanted or not isinstance(rule.condition, Threshold) or not wanted <= asset.tags.keys():
                 continue
-            if rule.for_each.matches(asset.path, self.class_of(asset.path, new.equipment_class)) and _units_fit(rule, asset):
+            if rule.for_each.matches(asset.path, self.class_of(asset.path, new.equipment_class)) and _units_fit(
+                rule, asset
+            ):
                 facts = asset.accounting.facts
                 instance = Instance.create(rule, asset.equipment_id, asset.path, facts.is_final, asset.tags)
                 if stored := self.saved.get((rule.id, asset.path)):

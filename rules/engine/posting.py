@@ -60,7 +60,9 @@ class PostingBook:
         rule = self._rule_for(count)
         if count.order_number is None:
             self.without_order += count.qty
-            log.warning("good pieces without an order are not posted", asset=count.path, pieces=count.qty, at=str(count.at))
+            log.warning(
+                "good pieces without an order are not posted", asset=count.path, pieces=count.qty, at=str(count.at)
+            )
         elif rule is not None:
             waiting = self._waiting.setdefault(count.order_number, Waiting(rule, rule.postings[0]))
             waiting.counts.append(count)
@@ -128,6 +130,8 @@ async def _post(connection: Connection, order_number: str, waiting: Waiting) -> 
         payload=event.payload(), key=str(event.event_id),
     )  # fmt: skip
     if outbox_id is None:
-        raise AmorError(f"posting {sequence} of order {order_number} is in the outbox already, and its counts are not marked")
+        raise AmorError(
+            f"posting {sequence} of order {order_number} is in the outbox already, and its counts are not marked"
+        )
     await production_count.set_posted(connection, list(free), outbox_id)
     return quantity

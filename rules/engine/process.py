@@ -1,4 +1,4 @@
-"""The process: one task follows the lanes, one hears of new batches, one completes the evidence of tickets.
+"""The process: one task follows the lanes, one hears of new batches, one completes tickets' evidence, one keeps the calendar.
 
 The database may be away at any time: each task tries again by itself and goes on where the last commit left it.
 """
@@ -17,6 +17,7 @@ from bridge.config.settings import Settings
 from bridge.errors import AmorError
 from bridge.store import cursor
 from bridge.store.database import Connection, connected
+from bridge.store.equipment import apply_calendar
 from rules.engine.follow import Follower, utc_now
 from rules.evidence import complete_due
 from rules.rulebook import load_rules
@@ -26,6 +27,7 @@ log = structlog.get_logger()
 _POLL_S: Final = 1.0  # where a notification was missed
 _GATHER_S: Final = 0.05  # batches of this time go into one transaction
 _EVIDENCE_S: Final = 0.5
+_CALENDAR_S: Final = 6 * 3600.0
 _SHORTEST_S: Final = 0.2
 _LONGEST_S: Final = 5.0
 
@@ -41,6 +43,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(_keep("rules", dsn, stop, lambda connection: _follow(connection, follower, wake, stop)))
         tasks.create_task(_keep("rules listen", dsn, stop, lambda connection: _listen(connection, wake, stop)))
+        tasks.create_task(_keep("rules calendar", dsn, stop, lambda connection: _expand(connection, settings, stop)))
         tasks.create_task(_keep("rules evidence", dsn, stop, lambda connection: _complete(connection, follower, stop)))
 
 
@@ -61,7 +64,9 @@ async def _keep(name: str, dsn: str, stop: asyncio.Event, work: Work) -> None:
             failures = 0
         except (psycopg.Error, OSError, AmorError) as error:
             if failures == 0:
-                log.warning("work stopped, will be tried again", task=name, error=str(error).strip(), kind=type(error).__name__)
+                log.warning(
+                    "work stopped, will be tried again", task=name, error=str(error).strip(), kind=type(error).__name__
+                )
             failures += 1
             await pause(stop, min(_LONGEST_S, _SHORTEST_S * 2.0 ** min(failures, 10)))
         finally:
@@ -103,6 +108,13 @@ async def _complete(connection: Connection, follower: Follower, stop: asyncio.Ev
     while not stop.is_set():
         await complete_due(connection, lambda equipment_id: follower.clock(equipment_id, utc_now()))
         await pause(stop, _EVIDENCE_S)
+
+
+async def _expand(connection: Connection, settings: Settings, stop: asyncio.Event) -> None:
+    """Keep the calendar's coming two weeks filled, however long this process runs."""
+    while not stop.is_set():
+        await apply_calendar(connection, settings, utc_now())
+        await pause(stop, _CALENDAR_S)
 
 
 async def pause(stop: asyncio.Event, seconds: float) -> None:

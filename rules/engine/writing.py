@@ -75,8 +75,12 @@ async def _write_effect(connection: Connection, plant: Plant, book: PostingBook,
         case ReasonGiven():
             await machine_state.set_reason(connection, effect.equipment_id, effect.reason)
         case LateState():
-            done = await machine_state.split(connection, effect.equipment_id, effect.tag_id, effect.at, str(effect.state))
-            log.info("late state", equipment_id=effect.equipment_id, at=str(effect.at), state=str(effect.state), split=done)
+            done = await machine_state.split(
+                connection, effect.equipment_id, effect.tag_id, effect.at, str(effect.state)
+            )
+            log.info(
+                "late state", equipment_id=effect.equipment_id, at=str(effect.at), state=str(effect.state), split=done
+            )
         case OrderChanged(previous=str(previous)):
             if plant.assets[effect.equipment_id].accounting.facts.is_final:
                 book.complete(previous)
@@ -213,7 +217,9 @@ async def _ask_for_evidence(
 ) -> None:
     asset, at = plant.assets[instance.equipment_id], told.transition.at
     tags = [
-        {"id": asset.tags[name], "name": name, "unit": asset.units[name]} for name in evidence.tags if name in asset.tags
+        {"id": asset.tags[name], "name": name, "unit": asset.units[name]}
+        for name in evidence.tags
+        if name in asset.tags
     ]
     tag_of = {entry.name: entry.tag for entry in instance.rule.inputs}
     limits = [
@@ -257,7 +263,11 @@ async def _request_work(
 
 def _description(instance: Instance) -> str:
     rule = instance.rule
-    lines = [f"Consequence: {rule.consequence}" if rule.consequence else "", f"Response: {rule.response}", f"Rule: {rule.id}"]
+    lines = [
+        f"Consequence: {rule.consequence}" if rule.consequence else "",
+        f"Response: {rule.response}",
+        f"Rule: {rule.id}",
+    ]
     return "\n".join(line for line in lines if line)
 
 
