@@ -23,7 +23,13 @@ from bridge.store.equipment import apply_plant
 LOGIN, PASSWORD = "olga", "a long enough passphrase"
 _DEMO = Path(__file__).parents[1] / "simulators" / "demo" / "amor.toml"
 _LINES = {"line1": ("saw1", "cnc1", "insp1"), "line2": ("saw2", "cnc2", "insp2")}
-_UNITS = {"motor.current": "A", "motor.temp": "Cel", "spindle.vib_rms": "mm/s", "spindle.rpm": "1/min", "spindle.temp": "Cel"}
+_UNITS = {
+    "motor.current": "A",
+    "motor.temp": "Cel",
+    "spindle.vib_rms": "mm/s",
+    "spindle.rpm": "1/min",
+    "spindle.temp": "Cel",
+}
 
 
 def demo_settings(dsn: str, port: int = 0, shift: tuple[str, str] = ("06:00", "06:00")) -> Settings:
@@ -117,7 +123,9 @@ class Seed:
             ) as copy:
                 for tag, at, value, quality in rows:
                     is_text = isinstance(value, str)
-                    copy.write_row((at, None if is_text else value, value if is_text else None, quality, seq, tag, 0, lane))
+                    copy.write_row(
+                        (at, None if is_text else value, value if is_text else None, quality, seq, tag, 0, lane)
+                    )
             self.connection.execute(
                 "insert into batch (lane, seq, source, received_at, rows, min_ts, max_ts) values (%s, %s, %s, %s, %s, %s, %s)",
                 (lane, seq, f"line{lane}", max(times), len(rows), min(times), max(times)),
@@ -191,7 +199,11 @@ def story(seed: Seed, now: datetime, hours: float = 3.0) -> None:
     chance = random.Random(7)
     start = now - timedelta(hours=hours)
     seed.rule("cnc-spindle-vibration", VIBRATION_RULE)
-    for number, product in (("WH/MO/00017", "Housing A4"), ("WH/MO/00018", "Bracket C2"), ("WH/MO/00021", "Housing A4")):
+    for number, product in (
+        ("WH/MO/00017", "Housing A4"),
+        ("WH/MO/00018", "Bracket C2"),
+        ("WH/MO/00021", "Housing A4"),
+    ):
         seed.order(number, product, 4200, now + timedelta(days=1))
     for n, lead_h in enumerate((61.0, 74.5, 80.2, 88.0, 92.4, 101.0, 118.3, 127.0, 150.9)):
         seed.shipment(f"WH/OUT/{n:05}", now - timedelta(hours=lead_h + n), now - timedelta(hours=n))
@@ -224,7 +236,13 @@ def picture() -> bytes:
 
 def _states(seed: Seed, chance: random.Random, machine: str, start: datetime, now: datetime) -> None:
     at = start
-    losses = (("STARVED", ""), ("BLOCKED", ""), ("UNPLANNED_STOP", "tool breakage"), ("SETUP", "change of product"), ("IDLE", ""))
+    losses = (
+        ("STARVED", ""),
+        ("BLOCKED", ""),
+        ("UNPLANNED_STOP", "tool breakage"),
+        ("SETUP", "change of product"),
+        ("IDLE", ""),
+    )
     while at < now:
         run = at + timedelta(minutes=chance.uniform(8, 40))
         if run >= now:
@@ -257,7 +275,13 @@ def _gauges(seed: Seed, chance: random.Random, lane: int, machine: str, now: dat
     rows: list[tuple[int, datetime, float | str | None, int]] = []
     for name in names:
         tag = seed.tag(machine, name, _UNITS[name])
-        level = {"motor.current": 14.0, "motor.temp": 52.0, "spindle.vib_rms": 1.3, "spindle.rpm": 8000.0, "spindle.temp": 41.0}[name]
+        level = {
+            "motor.current": 14.0,
+            "motor.temp": 52.0,
+            "spindle.vib_rms": 1.3,
+            "spindle.rpm": 8000.0,
+            "spindle.temp": 41.0,
+        }[name]
         for step in range(1800):
             wear = 3.6 * (step / 1800) ** 5 if wears and name == "spindle.vib_rms" else 0.0
             value = level * (1 + 0.02 * math.sin(step / 40)) + chance.gauss(0, level * 0.012) + wear

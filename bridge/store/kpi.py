@@ -5,13 +5,14 @@ Only numerators and denominators leave this module; who shows a KPI divides, aft
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("kpi")
+_POSTING_TIME: Final = timedelta(minutes=1)
 
 
 async def current_shift(connection: Connection, now: datetime) -> Row | None:
@@ -22,9 +23,11 @@ async def current_shift(connection: Connection, now: datetime) -> Row | None:
 async def machine_sums(connection: Connection, start: datetime, end: datetime) -> list[Row]:
     """One row for each work unit, by path: its place in the plant, seconds by kind of state, pieces by kind.
 
-    `planned_*` are of planned time only; `posted` are finished goods whose posting the business system confirmed.
+    `planned_*` are of planned time only; `posted` are finished goods whose posting the business system confirmed, `due` those
+    made more than a minute before the end, whose posting should be through.
     """
-    return await (await connection.execute(_QUERIES.machine_sums, {"start": start, "end": end})).fetchall()
+    span = {"start": start, "end": end, "posting_time": _POSTING_TIME}
+    return await (await connection.execute(_QUERIES.machine_sums, span)).fetchall()
 
 
 async def plan(connection: Connection, start: datetime, end: datetime) -> Row:

@@ -22,6 +22,11 @@ _PATTERNS: Final = {
     "STARVED": "-",
     "SETUP": "\\",
 }
+# Seconds only where ticks are less than a minute apart.
+_TICKS: Final = [
+    {"dtickrange": [None, 59_999], "value": "%H:%M:%S"},
+    {"dtickrange": [60_000, None], "value": "%H:%M"},
+]
 _SHORTEST_AXIS: Final = timedelta(minutes=5)
 STATE_WORDS: Final = {
     "RUNNING": "Running",
@@ -115,7 +120,7 @@ def _bars(state: str, spans: Sequence[StateSpan]) -> Figure:
 
 def _layout(start: datetime, end: datetime) -> Figure:
     return {
-        "xaxis": {"type": "date", "range": [_ms(start), _ms(end)], "nticks": 8, "tickformat": "%H:%M"},
+        "xaxis": {"type": "date", "range": [_ms(start), _ms(end)], "nticks": 7, "tickformatstops": _TICKS},
         "margin": {"l": 44, "r": 12, "t": 8, "b": 28},
         "showlegend": False,
         "hovermode": "closest",

@@ -11,8 +11,8 @@ def _formula(basis: Basis) -> float | None:
     return float(basis.sums.posted)
 
 
-def _made(basis: Basis) -> float | None:
-    return float(basis.sums.made)
+def _due(basis: Basis) -> float | None:
+    return float(basis.sums.due)
 
 
 DEFINITION: Final = Kpi(
@@ -21,7 +21,7 @@ DEFINITION: Final = Kpi(
     unit="pieces",
     direction=Direction.UP,
     formula=_formula,
-    target_of=_made,
-    allowance=0.02,  # postings go out in small batches: what waits for the next one is no deviation
-    meaning="Finished goods of the window that the business system confirmed, against those made. The difference is what it does not know yet.",
+    target_of=_due,
+    allowance=0.02,  # one posting that is being tried again is no deviation
+    meaning="Finished goods of the window that the business system confirmed, against those made more than a minute ago.",
 )

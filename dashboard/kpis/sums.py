@@ -34,6 +34,7 @@ class Sums:
     rework: int = 0  # RQ
     made: int = 0  # finished goods
     posted: int = 0  # finished goods that the business system confirmed
+    due: int = 0  # finished goods whose posting should be through
 
     @property
     def busy_s(self) -> float:
@@ -76,6 +77,7 @@ def of_machine(row: Mapping[str, Any]) -> Sums:
         rework=row["rework"],
         made=row["good"] if row["is_final"] else 0,
         posted=row["posted"],
+        due=row["due"] if row["is_final"] else 0,
     )
 
 

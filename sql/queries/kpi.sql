@@ -25,7 +25,7 @@ select
     e.id as equipment_id, e.parent_id as line_id, e.name, e.path, e.position, e.is_final, e.ideal_cycle_s,
     (select coalesce(sum(extract(epoch from upper(r) - lower(r))), 0) from unnest(p.times) as r)::float as planned_s,
     t.run_s, t.setup_s, t.delay_s, t.planned_stop_s, t.unplanned_stop_s, t.maintenance_s, t.failures,
-    n.good, n.scrap, n.rework, n.planned_good, n.planned_scrap, n.posted
+    n.good, n.scrap, n.rework, n.planned_good, n.planned_scrap, n.posted, n.due
 from equipment as e
 cross join planned as p
 cross join span as s
@@ -59,7 +59,10 @@ cross join lateral (
         coalesce(sum(c.qty) filter (
             where c.kind = 'good' and c.is_final
             and exists (select 1 from outbox as o where o.id = c.outbox_id and o.kind = 'wip_to_fg' and o.state = 'done')
-        ), 0)::bigint as posted
+        ), 0)::bigint as posted,
+        coalesce(sum(c.qty) filter (
+            where c.kind = 'good' and c.is_final and c.ts < %(end)s::timestamptz - %(posting_time)s::interval
+        ), 0)::bigint as due
     from production_count as c
     where c.equipment_id = e.id and c.ts >= %(start)s and c.ts < %(end)s
 ) as n

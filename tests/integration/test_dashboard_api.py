@@ -76,7 +76,9 @@ async def test_login_opens_a_session_that_logout_ends_on_the_server(tower, clien
 async def test_cookie_is_http_only_and_same_site(tower):
     async with tower.client() as client:
         cookie = (await tower.log_in(client)).headers["set-cookie"].lower()
-    assert "httponly" in cookie and "samesite=lax" in cookie and "secure" not in cookie
+    assert "httponly" in cookie
+    assert "samesite=lax" in cookie
+    assert "secure" not in cookie
 
 
 async def test_secure_cookie_where_configured(database_dsn):
@@ -86,7 +88,8 @@ async def test_secure_cookie_where_configured(database_dsn):
 
 async def test_token_is_kept_as_its_hash_only(client, seed):
     kept = bytes(seed.one("select token_sha256 from login_session"))
-    assert len(kept) == 32 and client.cookies["amor_session"].encode() not in kept
+    assert len(kept) == 32
+    assert client.cookies["amor_session"].encode() not in kept
 
 
 @pytest.mark.parametrize(("login", "password"), [(LOGIN, "wrong"), ("nobody", PASSWORD)])
@@ -126,9 +129,11 @@ async def test_every_answer_forbids_what_comes_from_elsewhere(tower):
     async with tower.client() as client:
         answer = await client.get("/login")
     policy = answer.headers["content-security-policy"]
-    assert "default-src 'self'" in policy and "frame-ancestors 'none'" in policy
+    assert "default-src 'self'" in policy
+    assert "frame-ancestors 'none'" in policy
     script = next(part for part in policy.split("; ") if part.startswith("script-src"))
-    assert "'self'" in script and "unsafe" not in script
+    assert "'self'" in script
+    assert "unsafe" not in script
     assert answer.headers["x-content-type-options"] == "nosniff"
 
 
@@ -167,8 +172,10 @@ async def test_unknown_addresses_of_the_api_are_not_dashs_page(client):
 
 async def test_pages_come_with_their_scripts_from_here(client):
     page = (await client.get("/machine/1", headers={"accept": "text/html"})).text
-    assert "http://" not in page and "https://" not in page
-    assert "/assets/live.js" in page and "login.js" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert "/assets/live.js" in page
+    assert "login.js" not in page
 
 
 async def test_openapi_describes_the_api(client):

@@ -169,7 +169,9 @@ async def test_wip_counts_the_time_before_the_window_and_after_a_later_look(data
     assert (first.kpis["wip"].value, second.kpis["wip"].value) == (10, 13)
 
 
-@pytest.mark.parametrize(("window", "minutes"), [(WindowName.MINUTES_15, 15), (WindowName.HOUR, 60), (WindowName.DAY, 1440)])
+@pytest.mark.parametrize(
+    ("window", "minutes"), [(WindowName.MINUTES_15, 15), (WindowName.HOUR, 60), (WindowName.DAY, 1440)]
+)
 async def test_windows_end_now(database_dsn, plant, window, minutes):
     plant.build(m1=None)
     async with connected(database_dsn, "test") as connection:

@@ -36,24 +36,21 @@ async def test_a_client_is_greeted_then_gets_the_whole_state(tower, seed):
         hello = await feed.next("hello")
         snapshot = await feed.next("snapshot")
     assert (hello["plant"], hello["login"], hello["time_zone"]) == ("Acme Dortmund", LOGIN, "Europe/Berlin")
-    assert len(snapshot["machines"]) == 6 and [alarm["message"] for alarm in snapshot["alarms"]] == ["too much"]
+    assert len(snapshot["machines"]) == 6
+    assert [alarm["message"] for alarm in snapshot["alarms"]] == ["too much"]
     assert snapshot["plant"]["window"]["name"] == "shift"
 
 
-async def test_new_readings_arrive_as_points_within_a_moment(tower, seed):
+async def test_every_new_reading_arrives_as_a_point(tower, seed):
     tag = seed.tag("cnc2", "spindle.vib_rms", "mm/s")
     async with tower.feed() as feed:
         await feed.next("snapshot")
-        latencies = []
         for n in range(20):
             now = datetime.now(UTC)
             seed.readings(2, [(tag, now, float(n), 0)])
-            committed = time.monotonic()
             frame = await feed.next("points")
-            latencies.append((time.monotonic() - committed) * 1000)
             assert frame["machine"] == seed.equipment("cnc2")
             assert frame["points"] == [[tag, pytest.approx(now.timestamp() * 1000, abs=0.01), float(n), 0]]
-    print(f"commit to frame, ms: median {sorted(latencies)[10]:.1f}, worst {max(latencies):.1f}")
 
 
 async def test_words_and_bad_quality_travel_with_the_points(tower, seed):
@@ -117,7 +114,9 @@ async def test_a_client_may_ask_for_another_window_and_one_machine(tower, seed):
         assert [point[0] for point in (await feed.next("points"))["points"]] == [cnc2]
 
 
-@pytest.mark.parametrize("nonsense", ["{", "[]", '{"type": "subscribe", "window": "year"}', '{"type": "subscribe", "machines": 3}'])
+@pytest.mark.parametrize(
+    "nonsense", ["{", "[]", '{"type": "subscribe", "window": "year"}', '{"type": "subscribe", "machines": 3}']
+)
 async def test_nonsense_ends_the_connection(tower, nonsense):
     async with tower.feed() as feed:
         await feed.next("hello")

@@ -10,7 +10,6 @@ _MOST: Final = 500
 # Looks without a NOTIFY that pass before lists are read again: what was missed shows after that many polls.
 _POLLS_A_FULL_LOOK: Final = 5
 _FIGURES: Final = frozenset({"count", "state", "order", "shipment", "outbox"})
-_BUSINESS: Final = frozenset({"count", "order", "shipment", "outbox"})
 
 
 @dataclass(slots=True)
@@ -20,7 +19,6 @@ class Due:
     alarms: dict[int, None] = field(default_factory=dict)  # in the order in which they were heard
     tickets: dict[int, None] = field(default_factory=dict)
     machines: bool = False
-    business: bool = False
     everything: bool = False
 
     @property
@@ -45,7 +43,6 @@ class Changes:
             if not self._due.too_many:
                 ids[number] = None
         self._due.machines |= noun in ("state", "count")
-        self._due.business |= noun in _BUSINESS
         if noun in _FIGURES:
             self.figures.set()
         self._something.set()
@@ -54,7 +51,7 @@ class Changes:
         """Look all the same now and then: a NOTIFY is a hint, not a promise."""
         self._polls += 1
         if self._polls % _POLLS_A_FULL_LOOK == 0:
-            self._due.machines = self._due.business = self._due.everything = True
+            self._due.machines = self._due.everything = True
             self.figures.set()
             self._something.set()
 

@@ -167,8 +167,6 @@ class Follower:
                 self._hub.publish_event("ticket", content)
         if due.machines:
             self._hub.publish_state("machines", await self._frames.machines(connection))
-        if due.business:
-            self._hub.publish_state("business", await self._frames.business(connection))
         if due.everything:
             self._hub.publish_state("alarms", await self._frames.alarms(connection))
             self._hub.publish_state("tickets", await self._frames.tickets(connection))
@@ -185,6 +183,8 @@ class Follower:
         for window in sorted(self._hub.windows):
             content = await self._frames.kpis(connection, window)
             self._hub.publish_state("kpis", content, window=window)
+        if self._hub.client_count:
+            self._hub.publish_state("business", await self._frames.business(connection))
 
     async def _beat(self) -> None:
         beat = time.monotonic()

@@ -85,8 +85,7 @@
 
   function statusWord(figure, direction) {
     if (figure.status !== "watch" && figure.status !== "act") return "";
-    var side = direction === "up" ? "below" : "above";
-    return (direction === "up" ? "▼ " : "▲ ") + (figure.status === "act" ? "far " : "") + side;
+    return (direction === "up" ? "▼ " : "▲ ") + (figure.status === "act" ? "far off" : "off");
   }
   function bullet(root, value, target, direction) {
     var most = Math.max(value || 0, target || 0) * 1.15 || 1;
@@ -133,13 +132,13 @@
     put(element, ".unit", amor.unit(unit));
     var aim = element.querySelector(".aim");
     var word = name === "posted" ? "" : statusWord(figure, element.dataset.direction);
-    var goal = name === "posted" ? "of " + amor.number(figure.target) + " made" : figure.target === null ? "no plan" : "target " + amor.number(figure.target, unit);
+    var goal = name === "posted" ? "of " + amor.number(plant.output.made) + " made" : figure.target === null ? "no plan" : "target " + amor.number(figure.target, unit);
     if (aim.dataset.shown !== goal + word) {
       aim.dataset.shown = goal + word;
       aim.replaceChildren(h("span", { text: goal }), word ? h("b", { text: word }) : "");
     }
     put(element, ".more", more(name, plant));
-    bullet(element, figure.value, figure.target, element.dataset.direction);
+    bullet(element, figure.value, name === "posted" ? plant.output.made : figure.target, element.dataset.direction);
   }
   function drawUnit(root, unit) {
     put(root, ".line-oee .number", amor.number(unit.kpis.oee.value, "ratio") + " %");

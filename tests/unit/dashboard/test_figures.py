@@ -14,7 +14,8 @@ LIMIT = Limit(severity="high", value=4.5, above=True, rule="vibration")
 
 def _trend(*values: float | None) -> TrendAnswer:
     points = [
-        TrendPoint(ts=START + timedelta(minutes=n), value=value, low=value, high=value) for n, value in enumerate(values)
+        TrendPoint(ts=START + timedelta(minutes=n), value=value, low=value, high=value)
+        for n, value in enumerate(values)
     ]
     return TrendAnswer(tag_id=1, unit="Cel", points=points, limits=[LIMIT])
 
@@ -30,7 +31,8 @@ def test_trend_is_plain_json():
 def test_bad_readings_are_a_gap_in_the_line():
     figure = figures.trend(_trend(1.0, None, 2.0), START, END)
     value = figure["data"][_roles(figure).index("value")]
-    assert value["y"] == [1.0, None, 2.0] and value["connectgaps"] is False
+    assert value["y"] == [1.0, None, 2.0]
+    assert value["connectgaps"] is False
 
 
 def test_limit_is_a_line_with_its_word_and_stays_in_view():
@@ -41,14 +43,19 @@ def test_limit_is_a_line_with_its_word_and_stays_in_view():
 
 
 def test_axis_begins_with_the_first_reading_where_much_before_is_empty():
-    late = TrendAnswer(tag_id=1, unit="", points=[TrendPoint(ts=END - timedelta(minutes=10), value=1, low=1, high=1)], limits=[])
+    late = TrendAnswer(
+        tag_id=1, unit="", points=[TrendPoint(ts=END - timedelta(minutes=10), value=1, low=1, high=1)], limits=[]
+    )
     first = (END - timedelta(minutes=10)).timestamp() * 1000
     assert figures.trend(late, START, END)["layout"]["xaxis"]["range"][0] == first
 
 
 def test_empty_trend_still_has_the_whole_axis():
     empty = TrendAnswer(tag_id=1, unit="", points=[], limits=[])
-    assert figures.trend(empty, START, END)["layout"]["xaxis"]["range"] == [START.timestamp() * 1000, END.timestamp() * 1000]
+    assert figures.trend(empty, START, END)["layout"]["xaxis"]["range"] == [
+        START.timestamp() * 1000,
+        END.timestamp() * 1000,
+    ]
 
 
 def test_each_state_is_told_by_word_and_pattern():

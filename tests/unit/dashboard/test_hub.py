@@ -81,7 +81,8 @@ async def test_full_queue_drops_the_events_and_asks_for_the_whole_state():
     client = Client("shift", queue=2)
     client.needs_resync = False
     assert [client.put_event(b"a"), client.put_event(b"b"), client.put_event(b"c")] == [True, True, False]
-    assert client.needs_resync and client.take() == []
+    assert client.needs_resync
+    assert client.take() == []
 
 
 async def test_client_that_fell_behind_gets_the_state_anew_and_goes_on(end):
@@ -106,7 +107,11 @@ async def test_frames_go_to_those_who_look_at_the_window_and_the_machine(end):
     hub.publish_event("points", {"m": 3}, machine=3)
     hub.publish_event("points", {"m": 7}, machine=7)
     wide = await everything.wait_for(4)
-    assert {(f["type"], f.get("w"), f.get("m")) for f in wide[1:]} == {("kpis", "shift", None), ("points", None, 3), ("points", None, 7)}
+    assert {(f["type"], f.get("w"), f.get("m")) for f in wide[1:]} == {
+        ("kpis", "shift", None),
+        ("points", None, 3),
+        ("points", None, 7),
+    }
     few = await narrow.wait_for(3)
     assert {(f["type"], f.get("w"), f.get("m")) for f in few[1:]} == {("kpis", "15m", None), ("points", None, 7)}
 

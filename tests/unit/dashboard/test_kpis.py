@@ -63,7 +63,9 @@ def test_every_definition_file_is_in_the_table():
 
 @pytest.mark.parametrize("kpi", KPIS.values(), ids=KPIS)
 def test_definition_is_complete_and_its_target_exists(kpi):
-    assert kpi.title and kpi.unit and kpi.meaning.endswith(".")
+    assert kpi.title
+    assert kpi.unit
+    assert kpi.meaning.endswith(".")
     assert kpi.target is None or kpi.target in Targets.model_fields
 
 
@@ -92,5 +94,9 @@ def test_wip_is_what_a_position_gave_less_what_the_next_took():
 
 
 def test_wip_adds_up_machines_that_work_side_by_side():
-    machines = [{"equipment_id": 1, "position": 1}, {"equipment_id": 2, "position": 1}, {"equipment_id": 3, "position": 2}]
+    machines = [
+        {"equipment_id": 1, "position": 1},
+        {"equipment_id": 2, "position": 1},
+        {"equipment_id": 3, "position": 2},
+    ]
     assert wip_pieces(machines, {1: (10, 0), 2: (12, 1), 3: (15, 2)}) == 22 - 17

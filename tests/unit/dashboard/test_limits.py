@@ -19,11 +19,16 @@ RULES = [{"id": "vibration", "body": BODY}]
 
 def test_levels_that_compare_the_tag_with_a_number_are_limits():
     limits = limits_of(RULES, "spindle.vib_rms", "cnc_spindle", "a/b/c/d/e")
-    assert [(limit.severity, limit.value, limit.above) for limit in limits] == [("medium", 2.8, True), ("high", 4.5, True)]
+    assert [(limit.severity, limit.value, limit.above) for limit in limits] == [
+        ("medium", 2.8, True),
+        ("high", 4.5, True),
+    ]
 
 
 def test_a_lower_limit_is_not_above():
-    assert [(limit.value, limit.above) for limit in limits_of(RULES, "spindle.temp", "cnc_spindle", "x")] == [(-3, False)]
+    assert [(limit.value, limit.above) for limit in limits_of(RULES, "spindle.temp", "cnc_spindle", "x")] == [
+        (-3, False)
+    ]
 
 
 def test_rule_of_another_class_draws_nothing():
