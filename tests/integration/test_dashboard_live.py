@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
@@ -143,6 +144,15 @@ async def test_a_session_that_ended_closes_its_socket(database_dsn, tower, monke
         with pytest.raises(websockets.ConnectionClosed) as closed:
             await feed.next("never")
     assert closed.value.rcvd.code == 4401
+
+
+async def test_the_process_ends_in_two_seconds_with_clients_connected(database_dsn):
+    async with contextlib.AsyncExitStack() as clients:
+        async with running_tower(database_dsn) as tower:
+            for _ in range(3):
+                await (await clients.enter_async_context(tower.feed())).next("snapshot")
+            began = time.monotonic()
+        assert time.monotonic() - began < 2
 
 
 async def test_database_outage_is_told_and_survived(own_database):

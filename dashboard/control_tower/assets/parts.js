@@ -101,7 +101,9 @@
     if (value === null || value === undefined) return "–";
     if (typeof value !== "number") return String(value);
     var size = Math.abs(value);
-    return value.toLocaleString("en", { maximumFractionDigits: size >= 1000 ? 0 : size >= 100 ? 1 : 2, useGrouping: size >= 10000 });
+    // As many digits at every reading, so that a live number does not jump.
+    var digits = Number.isInteger(value) || size >= 1000 ? 0 : size >= 100 ? 1 : 2;
+    return value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits, useGrouping: size >= 10000 });
   };
   amor.age = function (seconds) {
     seconds = Math.max(0, seconds);
