@@ -14,7 +14,7 @@ from dashboard.control_tower.markup import aria, data
 from dashboard.kpis import KPIS, Kpi
 
 _TILES: Final = (
-    "output", "oee", "availability", "effectiveness", "quality_ratio", "scrap_ratio", "wip", "posted", "lead_time",
+    "output", "oee", "availability", "effectiveness", "quality_ratio", "scrap_ratio", "wip", "posted", "lead_time", "completeness",
 )  # fmt: skip
 _FACTORS: Final = (("availability", "A"), ("effectiveness", "E"), ("quality_ratio", "Q"))
 

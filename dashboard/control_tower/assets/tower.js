@@ -119,6 +119,7 @@
         })
         .join(", ");
     }
+    if (name === "completeness") return "of the planned time is known";
     var share = plant.kpis.completeness.value;
     return share === null ? "no data yet" : "data " + amor.number(share, "ratio") + " %";
   }
