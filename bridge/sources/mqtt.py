@@ -1,5 +1,7 @@
 """An MQTT broker as a source: QoS 1, a persistent session, every message acknowledged after its readings are committed.
 
+    session (lists of messages) -> inbox -> decoding -> one delivery of many messages, one acknowledgement
+
 The broker's session is the buffer of an outage. What arrives waits undecoded in the inbox, which the receive maximum bounds
 (MQTT 5; with 3.1.1 the broker's own limit, and past ours the socket is not read); a message of QoS 0 that finds the inbox
 full is lost, and its loss is a gap. Specification: MQTT 5.0, 4.1 (session state), 4.4 (redelivery), 4.9 (flow control).
@@ -11,42 +13,26 @@ import asyncio
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import structlog
-from paho.mqtt.client import MQTTMessage
 from paho.mqtt.reasoncodes import ReasonCode
 
-from bridge.codecs import CODECS
-from bridge.codecs.decoded import Decoded, Failure
 from bridge.config.settings import MqttSettings
-from bridge.errors import PayloadError
-from bridge.model.quality import UNCERTAIN_LAST_USABLE, is_good
-from bridge.model.reading import DeadLetter, Reading, TagKey, instant, microseconds
+from bridge.model.reading import TagKey, instant, microseconds
 from bridge.sources.backoff import Backoff
 from bridge.sources.delivery import Deliver, Delivery, Gap, Memory, SourceHealth
+from bridge.sources.mqtt_decoding import Decoding
+from bridge.sources.mqtt_frames import Publish
+from bridge.sources.mqtt_inbox import Inbox
 from bridge.sources.mqtt_session import MqttSession, SessionLost, is_refused
-from bridge.sources.mqtt_topics import Topics
 
 log = structlog.get_logger()
 
-MESSAGES_A_DELIVERY: Final = 200
+MESSAGES_A_DELIVERY: Final = 500  # then the socket and the database have their turn
 SUBSCRIBE_AGAIN_S: Final = 30.0  # a refused filter may be allowed later
 _STATE: Final = "session"
 _GRANTED_QOS_0: Final = 0
-
-
-class _Waiting(NamedTuple):
-    """A message as it came, not decoded yet."""
-
-    generation: int
-    packet_id: int
-    qos: int
-    topic: str
-    payload: bytes
-    is_repeat: bool
-    is_retained: bool
-    arrived_us: int
 
 
 class MqttSource:
@@ -54,14 +40,11 @@ class MqttSource:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._decode = CODECS["json"]
-        self._topics = Topics(settings.subscribe)
         self._filters = [subscription.topic_filter for subscription in settings.subscribe]
         self._session = MqttSession(settings, self._take)
-        self._inbox: deque[_Waiting] = deque()
+        self._inbox = Inbox(2 * settings.receive_maximum)
+        self._decoding = Decoding(settings)
         self._arrived = asyncio.Event()
-        self._last_us = 0
-        self._topic_of: dict[str, str] = {}
         self._notices: deque[Delivery] = deque(maxlen=1000)
         self._dropped_since: datetime | None = None
         self._memory = Memory()
@@ -72,8 +55,8 @@ class MqttSource:
         return {}
 
     def address_of(self, tag: TagKey) -> str:
-        """The newest topic that spoke of the tag's equipment."""
-        return self._topic_of.get(tag.equipment, tag.equipment)
+        """A topic that spoke of the tag's equipment."""
+        return self._decoding.address_of(tag)
 
     async def run(self, memory: Memory, deliver: Deliver) -> None:
         """See Source."""
@@ -119,8 +102,7 @@ class MqttSource:
         same = state.get("client_id") == self._settings.session
         if is_present:
             # The broker sends again what was not acknowledged: what waits undecoded of the old connection would come twice.
-            kept = [w for w in self._inbox if w.generation == self._session.generation or w.qos == 0]
-            self._inbox = deque(kept)
+            self._inbox.forget_before(self._session.generation)
         if heard is not None and same:
             cause = "connection lost" if is_present else "the broker lost the session and what it had queued"
             self._notice(Delivery((), now, gaps=[Gap(None, min(heard, now), now, cause, is_present)]))
@@ -167,28 +149,14 @@ class MqttSource:
 
     # -- messages --------------------------------------------------------------------------------------------------------
 
-    def _take(self, message: MQTTMessage) -> None:
-        """Put a message into the inbox; called by the session for each one."""
-        if len(self._inbox) >= 2 * self._settings.receive_maximum:
-            if message.qos == 0:
-                self.health.dropped += 1
-                self._dropped_since = self._dropped_since or datetime.now(UTC)
-                return
+    def _take(self, publishes: list[Publish]) -> None:
+        """Put messages into the inbox; called by the session with those of one read."""
+        now = datetime.now(UTC)
+        if dropped := self._inbox.put(self._session.generation, publishes, microseconds(now)):
+            self.health.dropped += dropped
+            self._dropped_since = self._dropped_since or now
+        if self._inbox.is_full:
             self._session.pause()
-        # No two messages arrive in one microsecond: one without a source time is known by its arrival.
-        self._last_us = max(microseconds(datetime.now(UTC)), self._last_us + 1)
-        self._inbox.append(
-            _Waiting(
-                self._session.generation,
-                message.mid,
-                message.qos,
-                message.topic,
-                bytes(message.payload),
-                bool(message.dup),
-                bool(message.retain),
-                self._last_us,
-            )
-        )
         self._arrived.set()
 
     def _notice(self, delivery: Delivery) -> None:
@@ -200,11 +168,12 @@ class MqttSource:
             await self._arrived.wait()
             if self._notices:
                 await deliver(self._notices.popleft())
-            elif self._inbox:
+            elif self._inbox.messages:
                 await deliver(self._decode_some())
-                if len(self._inbox) < self._settings.receive_maximum:
+                if self._inbox.has_room:
                     self._session.resume()
                     self._tell_dropped()
+                await asyncio.sleep(0)  # the socket and the database have their turn
             else:
                 self._arrived.clear()
 
@@ -221,51 +190,18 @@ class MqttSource:
             self._notice(Delivery((), datetime.now(UTC), gaps=[gap]))
 
     def _decode_some(self) -> Delivery:
-        """Decode what waits, of one connection, up to a limit."""
-        first = self._inbox[0]
-        readings: list[Reading] = []
-        dead: list[DeadLetter] = []
-        repeated: list[DeadLetter] = []
-        packet_ids: list[int] = []
-        count = 0
-        while self._inbox and count < MESSAGES_A_DELIVERY and self._inbox[0].generation == first.generation:
-            waiting = self._inbox.popleft()
-            count += 1
-            decoded = self._decode_one(waiting)
-            readings += decoded.readings
-            if decoded.failures:
-                received_at = instant(waiting.arrived_us)
-                (repeated if waiting.is_repeat else dead).extend(
-                    DeadLetter(self._settings.name, waiting.topic, failure.payload, failure.reason, received_at)
-                    for failure in decoded.failures
-                )
-            if waiting.qos:
-                packet_ids.append(waiting.packet_id)
-        self.health.unacknowledged += len(packet_ids)
+        """Decode what waits, of one read, up to a limit."""
+        arrived = self._inbox.take(MESSAGES_A_DELIVERY)
+        taken = self._decoding.decode(arrived)
+        self.health.unacknowledged += len(taken.packet_ids)
         return Delivery(
-            readings,
-            instant(first.arrived_us),
-            lambda: self._acknowledge(first.generation, packet_ids),
-            dead,
-            repeated,
-            messages=count,
+            taken.readings,
+            instant(arrived.first_us),
+            lambda: self._acknowledge(arrived.generation, taken.packet_ids),
+            taken.dead,
+            taken.repeated,
+            messages=len(arrived.publishes),
         )
-
-    def _decode_one(self, waiting: _Waiting) -> Decoded:
-        try:
-            place = self._topics.place(waiting.topic)
-        except PayloadError as error:
-            return Decoded([], [Failure(waiting.payload, str(error))], is_timed=True)
-        if place.equipment not in self._topic_of and len(self._topic_of) < 20_000:
-            self._topic_of[place.equipment] = waiting.topic
-        decoded = self._decode(waiting.payload, place, waiting.arrived_us)
-        if waiting.is_retained and not decoded.is_timed:
-            # A retained message is a snapshot of an unknown time, not something that happened now.
-            uncertain = [
-                r._replace(quality=UNCERTAIN_LAST_USABLE) if is_good(r.quality) else r for r in decoded.readings
-            ]
-            return decoded._replace(readings=uncertain)
-        return decoded
 
     def _acknowledge(self, generation: int, packet_ids: list[int]) -> None:
         self.health.unacknowledged -= len(packet_ids)

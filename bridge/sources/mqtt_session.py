@@ -1,6 +1,7 @@
 """One persistent MQTT session (3.1.1 or 5), driven by paho-mqtt on the event loop's own sockets.
 
-Everything runs in the loop's thread: reading, callbacks, acknowledgements. Only the blocking part of a connect (name, TCP, TLS)
+Messages come in lists, by the batch reader (`mqtt_reader`); over WebSocket, and where its self-check fails, one by one as paho
+reads them. Everything runs in the loop's thread: reading, callbacks, acknowledgements. Only the blocking part of a connect (name, TCP, TLS)
 goes to a thread, and nothing else touches the client meanwhile. Read in paho-mqtt 2.2.0's source: an exception in a callback
 leaves `loop_read` half done, so whatever is caught here ends the connection, which the owner opens anew.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ssl
+import time
 from collections.abc import Callable
 from typing import Any, Final
 from urllib.parse import SplitResult, urlsplit
@@ -23,6 +25,9 @@ from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from bridge.config.settings import MqttSettings
+from bridge.sources.mqtt_frames import Publish
+from bridge.sources.mqtt_reader import BatchClient
+from bridge.sources.mqtt_self_check import as_publish, batch_reader_fault
 
 log = structlog.get_logger()
 
@@ -30,6 +35,7 @@ CONNECT_TIMEOUT_S: Final = 3.0
 ANSWER_TIMEOUT_S: Final = 10.0
 _PACKETS_A_TURN: Final = 200  # then others on the loop have their turn
 _REFUSED: Final = 0x80
+_PORTS: Final = {"mqtt": 1883, "mqtts": 8883, "ws": 80, "wss": 443}
 
 
 class SessionLost(Exception):
@@ -39,12 +45,13 @@ class SessionLost(Exception):
 class MqttSession:
     """The connection and its persistent session. `generation` counts connections: packet ids mean something in theirs only."""
 
-    def __init__(self, settings: MqttSettings, on_message: Callable[[paho.MQTTMessage], None]) -> None:
+    def __init__(self, settings: MqttSettings, on_publishes: Callable[[list[Publish]], None]) -> None:
         self._settings = settings
-        self._take = on_message
-        self._messages = 0
+        self._take = on_publishes
         self._url = urlsplit(settings.url)
         self._client = self._make_client()
+        self._read = self._read_batch if isinstance(self._client, BatchClient) else self._read_one_by_one
+        self._to_acknowledge: list[int] = []
         self._client.on_message = self._on_message
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -71,6 +78,7 @@ class MqttSession:
         self.generation += 1
         self._connected, self._lost = loop.create_future(), loop.create_future()
         self._is_paused = False
+        self._to_acknowledge.clear()
         try:
             await asyncio.to_thread(self._client.reconnect)
         except (OSError, ValueError) as error:  # ssl.SSLError and socket.timeout are OSErrors
@@ -101,15 +109,21 @@ class MqttSession:
 
     def acknowledge(self, generation: int, packet_ids: list[int]) -> None:
         """Send PUBACKs in order; those of an earlier connection are dropped: their ids belong to other messages now."""
-        if generation == self.generation and self.is_up:
-            for mid in packet_ids:
-                self._client.ack(mid, 1)
+        if generation == self.generation and self.is_up and packet_ids:
+            if not self._to_acknowledge:
+                # After this turn of the loop, so that all deliveries of a batch go in one send.
+                asyncio.get_running_loop().call_soon(self._send_acks)
+            self._to_acknowledge += packet_ids
 
     async def wait_until_lost(self) -> str:
         """Keep the session alive until it is lost; returns why."""
         lost = self._lost
         assert lost is not None, "connect comes first"
         while not lost.done():
+            if self._is_paused:
+                # The broker's answers wait unread with everything else: its silence says nothing.
+                self._client._last_bytes_received = time.monotonic()  # noqa: SLF001
+                self._client._ping_t = 0  # noqa: SLF001
             self._guarded(self._client.loop_misc)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(1):
@@ -140,6 +154,7 @@ class MqttSession:
     def disconnect(self) -> None:
         """Say DISCONNECT with what waits to be written, and close; the broker keeps the session."""
         if self.is_up:
+            self._send_acks()
             with contextlib.suppress(OSError, ValueError):
                 self._client.disconnect()
                 self._client.loop_write()
@@ -154,24 +169,31 @@ class MqttSession:
     def _make_client(self) -> paho.Client:
         settings, url = self._settings, self._url
         version = MQTTProtocolVersion.MQTTv5 if self._is_v5 else MQTTProtocolVersion.MQTTv311
-        client = paho.Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=settings.session,
-            clean_session=None if self._is_v5 else False,
-            protocol=version,
-            manual_ack=True,
-        )
+        is_web = url.scheme in ("ws", "wss")
+        options: dict[str, Any] = {
+            "callback_api_version": CallbackAPIVersion.VERSION2,
+            "client_id": settings.session,
+            "clean_session": None if self._is_v5 else False,
+            "protocol": version,
+            "transport": "websockets" if is_web else "tcp",
+            "manual_ack": True,
+        }
+        if is_web:
+            client = paho.Client(**options)
+            client.ws_set_options(path=url.path or "/mqtt")
+        elif fault := batch_reader_fault():
+            log.warning("mqtt is read one message at a time: the batch reader does not fit this paho-mqtt", fault=fault)
+            client = paho.Client(**options)
+        else:
+            client = BatchClient(self._take, **options)
         client.connect_timeout = CONNECT_TIMEOUT_S
         if settings.username is not None:
             client.username_pw_set(
                 settings.username, settings.password.get_secret_value() if settings.password else None
             )
-        if is_tls := url.scheme == "mqtts":
-            context = ssl.create_default_context(cafile=settings.ca_file)
-            if settings.certificate_file:
-                context.load_cert_chain(settings.certificate_file, settings.key_file)
-            client.tls_set_context(context)
-        port = url.port or (8883 if is_tls else 1883)
+        if url.scheme in ("mqtts", "wss"):
+            client.tls_set_context(_tls_context(settings))
+        port = url.port or _PORTS[url.scheme]
         if self._is_v5:
             client.connect_async(
                 _host(url), port, settings.keepalive_s, clean_start=False, properties=self._connect_properties()
@@ -204,18 +226,37 @@ class MqttSession:
             self._attached = None
 
     def _on_readable(self) -> None:
-        for _ in range(_PACKETS_A_TURN):
-            seen = self._messages
-            if self._attached is None or self._is_paused or not self._guarded(self._client.loop_read):
-                return
-            if self._messages == seen and not self._hides_bytes():
-                return  # no whole message: the loop says when there is more
-        if self._hides_bytes():
+        self._read()
+        if self._hides_bytes() and not self._is_paused:
             asyncio.get_running_loop().call_soon(self._on_readable)
 
+    def _read_batch(self) -> None:
+        client = self._client
+        if self._attached is not None and not self._is_paused and isinstance(client, BatchClient):
+            self._guarded(client.read_batch)
+
+    def _read_one_by_one(self) -> None:
+        for _ in range(_PACKETS_A_TURN):
+            seen = self._client._last_bytes_received  # noqa: SLF001  # paho does not say whether it read a packet
+            if self._attached is None or self._is_paused or not self._guarded(self._client.loop_read):
+                return
+            if self._client._last_bytes_received == seen and not self._hides_bytes():  # noqa: SLF001
+                return  # no whole packet: the loop says when there is more
+
+    def _send_acks(self) -> None:
+        packet_ids, self._to_acknowledge = self._to_acknowledge, []
+        if not packet_ids or not self.is_up:
+            return
+        if isinstance(self._client, BatchClient):
+            self._client.ack_batch(packet_ids)
+        else:
+            for packet_id in packet_ids:
+                self._client.ack(packet_id, 1)
+
     def _hides_bytes(self) -> bool:
-        """Whether TLS holds bytes that the event loop cannot see."""
-        return isinstance(self._attached, ssl.SSLSocket) and self._attached.pending() > 0
+        """Whether TLS (or paho's WebSocket) holds bytes that the event loop cannot see."""
+        pending = getattr(self._attached, "pending", None)
+        return pending is not None and pending() > 0
 
     def _on_writable(self) -> None:
         self._guarded(self._client.loop_write)
@@ -259,8 +300,7 @@ class MqttSession:
             self._answers.pop(mid, None)
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self._messages += 1
-        self._take(message)
+        self._take([as_publish(message)])
 
     def _on_connect(
         self,
@@ -309,6 +349,13 @@ class MqttSession:
 def is_refused(code: ReasonCode) -> bool:
     """Whether a SUBACK code says that the filter was not taken."""
     return code.value >= _REFUSED
+
+
+def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=settings.ca_file)
+    if settings.certificate_file:
+        context.load_cert_chain(settings.certificate_file, settings.key_file)
+    return context
 
 
 def _host(url: SplitResult) -> str:

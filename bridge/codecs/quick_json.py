@@ -1,0 +1,143 @@
+"""The quick way of JSON: messages of the common forms, read without a call for each of their parts.
+
+    {"ts": 1790000000000, "value": 41.2}                             one reading
+    {"ts": 1790000000000, "spindle.temp": 41.2, "spindle.rpm": 8000}  many
+    [{"tag": "spindle.temp", "ts": 1790000000000, "value": 41.2}, ...]
+
+with values that are numbers and source times that are numbers of milliseconds or ISO 8601. Everything else is left to
+`json_readings`, which says what is wrong with it; what is read here is read there to the same readings.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import orjson
+
+from bridge.codecs.decoded import Place
+from bridge.codecs.json_readings import MAX_EXACT_INTEGER, MAX_TAG_NAME
+from bridge.codecs.source_time import LATEST_AHEAD_US, parse_time
+from bridge.errors import PayloadError
+from bridge.model.quality import GOOD
+from bridge.model.reading import Reading, TagKey
+
+# Whole numbers from here on are milliseconds, microseconds, nanoseconds, as source_time tells them apart.
+_LEAST_MS: Final = 10**11
+_LEAST_US: Final = 10**14
+_LEAST_NS: Final = 10**17
+_CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
+_KEPT: Final = 5_000  # names remembered; more only cost time
+_BELOW: Final = float(MAX_EXACT_INTEGER)
+_new: Final = tuple.__new__  # a Reading without the call of its own constructor, which costs as much as all the rest
+
+
+class QuickJson:
+    """The quick way of the messages of one topic."""
+
+    __slots__ = ("_equipment", "_names", "_quality", "_tag", "_tag_field", "_tags", "_time", "_unit", "_value")
+
+    def __init__(self, place: Place) -> None:
+        fields = place.fields
+        self._equipment = place.equipment
+        self._time, self._value, self._tag_field = fields.time, fields.value, fields.tag
+        self._quality, self._unit = fields.quality, fields.unit
+        self._tag = place.tag
+        self._names = frozenset({fields.time, fields.value, fields.quality})
+        self._tags: dict[str, TagKey] = {}
+
+    def read(self, payload: bytes, arrived_us: int, readings: list[Reading]) -> bool:
+        """Append the message's readings; false, and nothing appended, where the careful way must read it."""
+        try:
+            content = orjson.loads(payload)
+        except orjson.JSONDecodeError:
+            return False
+        if type(content) is dict:
+            if self._value in content:
+                found = self._one(content, self._tag, arrived_us)
+                if found is None:
+                    return False
+                readings.append(found)
+                return True
+            many = self._many(content, arrived_us)
+        elif type(content) is list:
+            many = self._array(content, arrived_us)
+        else:
+            return False
+        if not many:
+            return False
+        readings += many
+        return True
+
+    def _one(self, content: dict[str, Any], name: str | None, arrived_us: int) -> Reading | None:
+        value = _number(content[self._value])
+        time_us = _time(content.get(self._time), arrived_us)
+        if value is None or time_us is None or content.get(self._quality, "good") != "good":
+            return None
+        unit = content.get(self._unit, "")
+        if type(unit) is not str or (unit and _CONTROL.search(unit)):
+            return None
+        if name is None:
+            name = content.get(self._tag_field)
+        tag = self._tags.get(name) or self._tag_of(name)  # type: ignore[arg-type]  # not a text: not found
+        return None if tag is None else _new(Reading, (tag, time_us, 0, value, None, GOOD, unit))
+
+    def _many(self, content: dict[str, Any], arrived_us: int) -> list[Reading] | None:
+        time_us = _time(content.pop(self._time, None), arrived_us)
+        if time_us is None or self._quality in content or self._tag is not None:
+            return None
+        readings, tags = [], self._tags
+        for name, written in content.items():
+            value = written if type(written) is float and -_BELOW < written < _BELOW else _number(written)
+            tag = tags.get(name) or self._tag_of(name)
+            if value is None or tag is None:
+                return None
+            readings.append(_new(Reading, (tag, time_us, 0, value, None, GOOD, "")))
+        return readings
+
+    def _array(self, content: list[Any], arrived_us: int) -> list[Reading] | None:
+        readings = []
+        for element in content:
+            if type(element) is not dict or self._value not in element:
+                return None
+            reading = self._one(element, self._tag, arrived_us)
+            if reading is None:
+                return None
+            readings.append(reading)
+        # Two of one tag and time are told apart by their ordinals, which the careful way counts.
+        return readings if len({reading[:2] for reading in readings}) == len(readings) else None
+
+    def _tag_of(self, name: Any) -> TagKey | None:
+        """The tag of a name that is seen for the first time and is sound."""
+        if type(name) is not str or not name or len(name) > MAX_TAG_NAME or _CONTROL.search(name):
+            return None
+        if len(self._tags) >= _KEPT:
+            self._tags.clear()
+        tag = self._tags[name] = TagKey(self._equipment, name)
+        return tag
+
+
+def _number(written: Any) -> float | None:
+    """A number that a double holds exactly as it is written."""
+    kind = type(written)
+    if kind is float:
+        # orjson reads whole numbers past 64 bits as doubles: whatever is that large is looked at again.
+        return written if -_BELOW < written < _BELOW else None
+    if kind is int and -MAX_EXACT_INTEGER <= written <= MAX_EXACT_INTEGER:
+        return float(written)
+    return None
+
+
+def _time(written: Any, arrived_us: int) -> int | None:
+    if type(written) is int:
+        if not _LEAST_MS <= written < _LEAST_NS:
+            return None
+        time_us = written if written >= _LEAST_US else written * 1000
+    elif type(written) is str:
+        try:
+            time_us = parse_time(written)
+        except PayloadError:
+            return None
+    else:
+        return None
+    return time_us if 0 <= time_us <= arrived_us + LATEST_AHEAD_US else None
