@@ -11,11 +11,16 @@ from bridge.model.reading import Reading
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """What a message's address says of it: the equipment, and the tag where the address names one."""
+    """What a message's address says of it: the equipment, and the tag where the address names one.
+
+    `codec` reads the messages of a subscription that has a mapping; None: the plain JSON forms.
+    """
 
     equipment: str
     tag: str | None
     fields: MqttFields
+    topic: str = ""
+    codec: Codec | None = None
 
 
 class Failure(NamedTuple):

@@ -37,20 +37,23 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 
 def decode_json(payload: bytes, place: Place, arrived_us: int) -> Decoded:
     """Decode one message; see the module."""
+    if place.codec is not None:
+        return place.codec(payload, place, arrived_us)
     try:
-        content = _parse(payload)
+        content = parse_json(payload)
     except (ValueError, RecursionError) as error:
         return Decoded([], [Failure(payload, f"not JSON: {error}")], is_timed=True)
-    message = _Message(payload, place, arrived_us)
+    message = Message(payload, place, arrived_us, place.fields)
     if isinstance(content, list):
         for number, element in enumerate(content):
             message.read(element, f"[{number}]")
     else:
         message.read(content, "")
-    return Decoded(_with_ordinals(message.readings), message.failures, message.is_timed)
+    return Decoded(with_ordinals(message.readings), message.failures, message.is_timed)
 
 
-def _parse(payload: bytes) -> Any:
+def parse_json(payload: bytes) -> Any:
+    """The content of a JSON text. Raises ValueError, and RecursionError where it is too deep."""
     if not _NEEDS_CARE.search(payload):
         try:
             return orjson.loads(payload)
@@ -60,15 +63,15 @@ def _parse(payload: bytes) -> Any:
     return json.loads(payload, parse_int=lambda digits: int(digits) if len(digits) < 400 else float("inf"))
 
 
-class _Message:
-    """The message in hand: what it gave so far."""
+class Message:
+    """The message in hand: what it gave so far. A mapping has one of its own (`mapped`)."""
 
     __slots__ = ("_arrived_us", "_fields", "_payload", "_place", "failures", "is_timed", "readings")
 
-    def __init__(self, payload: bytes, place: Place, arrived_us: int) -> None:
+    def __init__(self, payload: bytes, place: Place, arrived_us: int, fields: MqttFields) -> None:
         self._payload = payload
         self._place = place
-        self._fields = place.fields
+        self._fields = fields
         self._arrived_us = arrived_us
         self.readings: list[Reading] = []
         self.failures: list[Failure] = []
@@ -80,7 +83,7 @@ class _Message:
             if self._fields.value in element:
                 self._read_one(element, self._place.tag, where)
             else:
-                self._read_many(element, where)
+                self.read_many(element, where)
         elif isinstance(element, list):
             self._fail(element, where, "an array inside of an array")
         elif self._place.tag is None:
@@ -93,7 +96,7 @@ class _Message:
         try:
             name = self._tag_of(element) if tag is None else tag
             time_us = self._own_time(self._time(element.get(fields.time)))
-            code = _quality(element.get(fields.quality), fields)
+            code = self._status(element.get(fields.quality))
             unit = element.get(fields.unit)
         except PayloadError as error:
             self._fail(element, where, str(error))
@@ -106,11 +109,12 @@ class _Message:
             raise PayloadError(f"{self._fields.tag}: missing, and the topic names no tag")
         return name
 
-    def _read_many(self, element: dict[str, Any], where: str) -> None:
+    def read_many(self, element: dict[str, Any], where: str) -> None:
+        """Read an object of which each member is a reading, but for time and quality."""
         fields = self._fields
         try:
             time_us = self._time(element.get(fields.time))
-            code = _quality(element.get(fields.quality), fields)
+            code = self._status(element.get(fields.quality))
         except PayloadError as error:
             self._fail(element, where, str(error))
             return
@@ -157,6 +161,16 @@ class _Message:
             raise PayloadError(f"{self._fields.time}: {error}") from error
         return time_us
 
+    def _status(self, written: Any) -> int:
+        """The status code that is written; good where there is none. Raises PayloadError."""
+        if written is None:
+            return GOOD
+        if isinstance(written, str) and (code := _WORDS.get(written.lower())) is not None:
+            return code
+        if type(written) is int and 0 <= written <= _MAX_STATUS:
+            return written
+        raise PayloadError(f"{self._fields.quality}: neither good, uncertain, bad nor a status code: {written!r:.80}")
+
     def _own_time(self, time_us: int | None) -> int:
         if time_us is None:
             self.is_timed = False
@@ -166,14 +180,14 @@ class _Message:
     def _fail(self, element: Any, where: str, reason: str) -> None:
         try:
             piece = json.dumps(element, separators=(",", ":")).encode()
-        except (ValueError, RecursionError):
+        except (TypeError, ValueError, RecursionError):
             piece = self._payload
         # The message's own bytes where nothing else was in it: a person should see exactly what came.
         payload = self._payload if len(piece) >= len(self._payload) - 2 else piece
         self.failures.append(Failure(payload, f"{where} {reason}".strip().replace("\x00", "\\u0000")))
 
 
-def _with_ordinals(readings: list[Reading]) -> list[Reading]:
+def with_ordinals(readings: list[Reading]) -> list[Reading]:
     """Readings of one tag and time count up from 0 in the order of the message."""
     if len({(reading.tag, reading.source_time_us) for reading in readings}) == len(readings):
         return readings
@@ -227,19 +241,9 @@ def _without_surrogates(text: str) -> str:
     return text
 
 
-def _quality(written: Any, fields: MqttFields) -> int:
-    """The status code that is written; good where there is none. Raises PayloadError."""
-    if written is None:
-        return GOOD
-    if isinstance(written, str) and (code := _WORDS.get(written.lower())) is not None:
-        return code
-    if type(written) is int and 0 <= written <= _MAX_STATUS:
-        return written
-    raise PayloadError(f"{fields.quality}: neither good, uncertain, bad nor a status code: {written!r:.80}")
-
-
 def _named(value: Any) -> str:
-    """What a JSON value is, in words."""
+    """What a value is, in words."""
     if value is None:
         return "null"
-    return {dict: "an object", list: "an array", str: "text", bool: "a boolean"}.get(type(value), "a number")
+    names = {dict: "an object", list: "an array", str: "text", bool: "a boolean", int: "a number", float: "a number"}
+    return names.get(type(value), f"a {type(value).__name__}")

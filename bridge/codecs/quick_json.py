@@ -17,7 +17,7 @@ import orjson
 
 from bridge.codecs.decoded import Place
 from bridge.codecs.json_readings import MAX_EXACT_INTEGER, MAX_TAG_NAME
-from bridge.codecs.source_time import LATEST_AHEAD_US, parse_time
+from bridge.codecs.source_time import EARLIEST_US, LATEST_AHEAD_US, parse_time
 from bridge.errors import PayloadError
 from bridge.model.quality import GOOD
 from bridge.model.reading import Reading, TagKey
@@ -35,11 +35,23 @@ _new: Final = tuple.__new__  # a Reading without the call of its own constructor
 class QuickJson:
     """The quick way of the messages of one topic."""
 
-    __slots__ = ("_equipment", "_names", "_quality", "_tag", "_tag_field", "_tags", "_time", "_unit", "_value")
+    __slots__ = (
+        "_equipment",
+        "_is_mapped",
+        "_names",
+        "_quality",
+        "_tag",
+        "_tag_field",
+        "_tags",
+        "_time",
+        "_unit",
+        "_value",
+    )
 
     def __init__(self, place: Place) -> None:
         fields = place.fields
         self._equipment = place.equipment
+        self._is_mapped = place.codec is not None
         self._time, self._value, self._tag_field = fields.time, fields.value, fields.tag
         self._quality, self._unit = fields.quality, fields.unit
         self._tag = place.tag
@@ -49,7 +61,7 @@ class QuickJson:
     def read(self, payload: bytes, arrived_us: int, readings: list[Reading]) -> bool:
         """Append the message's readings; false, and nothing appended, where the careful way must read it."""
         try:
-            content = orjson.loads(payload)
+            content = None if self._is_mapped else orjson.loads(payload)
         except orjson.JSONDecodeError:
             return False
         if type(content) is dict:
@@ -140,4 +152,4 @@ def _time(written: Any, arrived_us: int) -> int | None:
             return None
     else:
         return None
-    return time_us if 0 <= time_us <= arrived_us + LATEST_AHEAD_US else None
+    return time_us if EARLIEST_US <= time_us <= arrived_us + LATEST_AHEAD_US else None

@@ -15,6 +15,7 @@ BAD_COMMUNICATION: Final = 0x8005_0000  # BadCommunicationError
 BAD_NO_DATA: Final = 0x809B_0000  # BadNoData
 BAD_SENSOR_FAILURE: Final = 0x808C_0000  # BadSensorFailure
 UNCERTAIN_LAST_USABLE: Final = 0x4090_0000  # UncertainLastUsableValue
+UNCERTAIN_SUBSTITUTE: Final = 0x4091_0000  # UncertainSubstituteValue: e.g. a time of arrival for a clock that is wrong
 GOOD_LOCAL_OVERRIDE: Final = 0x0096_0000  # GoodLocalOverride
 
 _SEVERITY_MASK: Final = 0xC000_0000

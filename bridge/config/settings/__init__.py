@@ -1,0 +1,90 @@
+"""What the configuration file may say. One class a table; a field's description says meaning, unit, special value, default.
+
+Any value may be written as `{ env = "NAME" }`, `{ env = "NAME", default = ... }` or `{ file = "path" }` instead, so that
+secrets and addresses need not stand in the file.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Self
+
+from pydantic import Field, model_validator
+
+from bridge.config.settings.mapping import PLACEHOLDER, PRESET_TOPICS, REST, Adjustment, MqttFields, MqttSubscription
+from bridge.config.settings.mqtt import MqttSettings
+from bridge.config.settings.opcua import OpcUaNodes, OpcUaSettings
+from bridge.config.settings.plant import Equipment, Plant, Shift, Tag, Targets
+from bridge.config.settings.processes import (
+    ConnectorSettings,
+    DashboardSettings,
+    DatabaseSettings,
+    IngestSettings,
+    OdooSettings,
+    ProductionSettings,
+    RulesSettings,
+)
+from bridge.config.settings.source import ClockSettings, SourceTable
+from bridge.config.settings.table import Duration, Table
+
+SourceSettings = Annotated[MqttSettings | OpcUaSettings, Field(discriminator="type")]
+
+
+class Settings(Table):
+    """The whole file."""
+
+    plant: Plant
+    database: DatabaseSettings
+    equipment: list[Equipment] = Field(default_factory=list)
+    tag: list[Tag] = Field(default_factory=list)
+    source: list[SourceSettings] = Field(default_factory=list)
+    ingest: IngestSettings = IngestSettings()
+    rules: RulesSettings = RulesSettings()
+    production: ProductionSettings = ProductionSettings()
+    shift: list[Shift] = Field(default_factory=list)
+    targets: Targets = Targets()
+    connector: list[ConnectorSettings] = Field(default_factory=list)
+    dashboard: DashboardSettings = DashboardSettings()
+
+    @model_validator(mode="after")
+    def _names_are_unique(self) -> Self:
+        named: dict[str, list[str]] = {
+            "source name": [source.name for source in self.source],
+            "lane": [str(source.lane) for source in self.source],
+            "connector name": [connector.name for connector in self.connector],
+            "equipment path": [equipment.path for equipment in self.equipment],
+        }
+        for what, values in named.items():
+            if twice := {value for value in values if values.count(value) > 1}:
+                raise ValueError(f"{what} {min(twice)} is given twice")
+        return self
+
+
+__all__ = [
+    "PLACEHOLDER",
+    "PRESET_TOPICS",
+    "REST",
+    "Adjustment",
+    "ClockSettings",
+    "ConnectorSettings",
+    "DashboardSettings",
+    "DatabaseSettings",
+    "Duration",
+    "Equipment",
+    "IngestSettings",
+    "MqttFields",
+    "MqttSettings",
+    "MqttSubscription",
+    "OdooSettings",
+    "OpcUaNodes",
+    "OpcUaSettings",
+    "Plant",
+    "ProductionSettings",
+    "RulesSettings",
+    "Settings",
+    "Shift",
+    "SourceSettings",
+    "SourceTable",
+    "Table",
+    "Tag",
+    "Targets",
+]

@@ -1,0 +1,83 @@
+"""The processes: database, ingest, rules and production, connectors, dashboard."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from bridge.config.settings.table import Table
+from bridge.model.production import MachineState
+
+
+class DatabaseSettings(Table):
+    """PostgreSQL 16 to 18 with TimescaleDB."""
+
+    dsn: SecretStr = Field(description="libpq connection string or URL.")
+
+
+class IngestSettings(Table):
+    """The buffer between a source and the database."""
+
+    max_rows: int = Field(5000, ge=1, description="A batch closes at this many readings. Default 5000.")
+    max_age_ms: int = Field(
+        20, ge=1, description="... or when its first reading is this old, milliseconds. Default 20."
+    )
+    max_pending_rows: int = Field(50_000, ge=1, description="Readings held at most; then sources wait. Default 50 000.")
+    max_new_tags: int = Field(10_000, ge=0, description="Tags registered on sight at most, in all. Default 10 000.")
+
+
+class RulesSettings(Table):
+    """The rule engine."""
+
+    files: list[str] = Field(default_factory=list, description="Rule files, relative to this file.")
+    lateness_ms: int = Field(
+        2000, ge=0, description="How late a reading may be before timers fire without it. Default 2000 ms."
+    )
+
+
+class ProductionSettings(Table):
+    """Which tags tell of states, pieces and orders. The same names on every work unit."""
+
+    state: str = Field("state", description="Tag with the machine's state, text.")
+    reason: str = Field("state.reason", description="Tag with the reason of the state, text.")
+    order: str = Field("order.number", description="Tag with the number of the order in hand, text.")
+    good: str = Field("parts.good", description="Counter of good pieces.")
+    scrap: str = Field("parts.scrap", description="Counter of scrap.")
+    scrap_reason: str = Field("scrap.reason", description="Tag with the reason of the newest scrap, text.")
+    modulus: int | None = Field(
+        None, ge=2, description="The counters begin again at 0 after modulus - 1. Default: never."
+    )
+    max_delta: int = Field(
+        1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces."
+    )
+    states: dict[str, MachineState] = Field(default_factory=dict, description="What machines say -> canonical state.")
+
+
+class OdooSettings(Table):
+    """Odoo 19 by its external JSON-2 API."""
+
+    type: Literal["odoo19"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")
+    url: str = Field(pattern=r"^https?://")
+    database: str
+    api_key: SecretStr
+    timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
+    poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
+    max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
+    product_uom: str = Field("Units", description="The ERP's name of a piece.")
+
+
+ConnectorSettings = OdooSettings  # a union with discriminator `type` once there is a second
+
+
+class DashboardSettings(Table):
+    """The control tower's web server."""
+
+    host: str = Field("127.0.0.1", description="Address to listen on. Default: this machine only.")
+    port: int = Field(8050, ge=0, le=65535)
+    session_h: float = Field(12, gt=0, description="A login lasts this many hours. Default 12.")
+    secure_cookie: bool = Field(False, description="Send the cookie over HTTPS only; set it behind TLS. Default false.")
+    allowed_origins: list[str] = Field(
+        default_factory=list, description="Origins besides its own that may open the feed."
+    )
