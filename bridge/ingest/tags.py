@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
@@ -36,22 +36,16 @@ class Tags:
         """Remember nothing: the connection is a new one, and so may the database be."""
         self._ids.clear()
 
-    async def resolve(self, connection: Connection, readings: Iterable[Reading]) -> Mapping[TagKey, KnownTag]:
-        """The ids of all tags of the readings, registering new ones in a transaction of its own.
+    async def resolve(self, connection: Connection, readings: Sequence[Reading]) -> Sequence[KnownTag | None]:
+        """The tag of each of the readings, registering new ones in a transaction of its own.
 
-        A tag that is missing from the answer is one too many: `max_new_tags` are registered.
+        None stands for one too many: `max_new_tags` are registered.
         """
-        if len(self._ids) > _REMEMBERED:
-            self._ids.clear()
-        unknown: dict[TagKey, Reading] = {}
-        for reading in readings:
-            if reading.tag not in self._ids and reading.tag not in unknown:
-                unknown[reading.tag] = reading
-        if unknown:
-            self._ids.update(await tag.find(connection, unknown.keys()))
-            if new := [self._spec(first) for key, first in unknown.items() if key not in self._ids]:
-                await self._register(connection, new)
-        return self._ids
+        try:
+            return [self._ids[reading[0]] for reading in readings]
+        except KeyError:
+            await self._learn(connection, readings)
+        return [self._ids.get(reading.tag) for reading in readings]
 
     async def id_of(self, connection: Connection, key: TagKey) -> int | None:
         """The id of one tag; None where it is not registered."""
@@ -59,16 +53,24 @@ class Tags:
             self._ids.update(await tag.find(connection, [key]))
         return known.id if (known := self._ids.get(key)) else None
 
-    def has_drifted(self, reading: Reading, known: KnownTag) -> bool:
-        """Whether a reading is of another type than its tag's first one; said once a tag in the log. It is stored as it is."""
-        if (reading.value is None) if known.datatype == "text" else (reading.text is None):
-            return False
+    def tell_drift(self, reading: Reading, known: KnownTag) -> None:
+        """A reading is of another type than its tag's first one: said once a tag in the log. It is stored as it is."""
         if reading.tag not in self._drifting:
             self._drifting.add(reading.tag)
             log.warning(
                 "tag changed its type", source=self._source_name, tag="/".join(reading.tag), first=known.datatype
             )
-        return True
+
+    async def _learn(self, connection: Connection, readings: Sequence[Reading]) -> None:
+        if len(self._ids) > _REMEMBERED:
+            self._ids.clear()
+        unknown: dict[TagKey, Reading] = {}
+        for reading in readings:
+            if reading.tag not in self._ids and reading.tag not in unknown:
+                unknown[reading.tag] = reading
+        self._ids.update(await tag.find(connection, unknown.keys()))
+        if new := [self._spec(first) for key, first in unknown.items() if key not in self._ids]:
+            await self._register(connection, new)
 
     async def _register(self, connection: Connection, new: list[TagSpec]) -> None:
         named = self._source.known_tags()

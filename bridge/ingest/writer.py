@@ -158,14 +158,15 @@ class LaneWriter:
         refused: list[DeadLetter] = []
         for delivery in batch:
             ids = await self._tags.resolve(connection, delivery.readings)
-            for reading in delivery.readings:
-                known = ids.get(reading.tag)
+            for reading, known in zip(delivery.readings, ids, strict=True):
                 if known is None:
                     refused.append(self._over_cap(reading, delivery))
                     continue
-                if self._tags.has_drifted(reading, known):
+                # By place, not by name: this is done for each reading. Text in a tag of numbers, or a number in one of texts.
+                if reading[3 if known[1] == "text" else 4] is not None:
+                    self._tags.tell_drift(reading, known)
                     metrics.TYPE_DRIFT.labels(self._source_name).inc()
-                rows.append((known.id, reading))
+                rows.append((known[0], reading))
         return _Work(rows, refused, min(delivery.received_at for delivery in batch))
 
     async def _transact(self, connection: Connection, batch: Batch, work: _Work, *, is_careful: bool) -> Stored:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.codecs import CODECS
+from bridge.codecs import CODECS, Codec
 from bridge.codecs.decoded import Decoded, Failure, Place
 from bridge.codecs.quick_json import QuickJson
 from bridge.config.settings import MqttSettings
@@ -35,7 +35,7 @@ class _Known:
 
     topic: str
     place: Place
-    quick: QuickJson
+    quick: QuickJson | None
 
 
 class Decoding:
@@ -61,7 +61,8 @@ class Decoding:
             if packet_id:
                 packet_ids.append(packet_id)
             route = known.get(topic)
-            if route is None or first & RETAIN or not route.quick.read(payload, arrived_us, readings):
+            quick = None if route is None or first & RETAIN else route.quick
+            if quick is None or not quick.read(payload, arrived_us, readings):
                 self._carefully(first, topic, payload, arrived_us, taken)
             arrived_us += 1
         return taken
@@ -82,7 +83,7 @@ class Decoding:
             place = self._place(topic, address)
         except PayloadError as error:
             return Decoded([], [Failure(payload, str(error))], is_timed=True)
-        decoded = self._decode(payload, place, arrived_us)
+        decoded = (_mapping(place) or self._decode)(payload, place, arrived_us)
         if first & RETAIN and not decoded.is_timed:
             # A retained message is a snapshot of an unknown time, not something that happened now.
             uncertain = [
@@ -97,7 +98,12 @@ class Decoding:
         place = self._topics.place(address)
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[topic] = _Known(address, place, QuickJson(place))
+        self._known[topic] = _Known(address, place, None if _mapping(place) else QuickJson(place))
         if place.equipment not in self._topic_of and len(self._topic_of) < _KEPT:
             self._topic_of[place.equipment] = address
         return place
+
+
+def _mapping(place: Place) -> Codec | None:
+    """The codec of a subscription that has a mapping; None: the plain JSON forms."""
+    return getattr(place, "codec", None)

@@ -21,10 +21,11 @@ _QUERIES: Final = load("reading")
 
 _HEADER: Final = b"PGCOPY\n\xff\r\n\0" + struct.pack(">ii", 0, 0)
 _TRAILER: Final = struct.pack(">h", -1)
-# Eight fields, each with its length before it: ts, quality, batch_seq, tag_id, ordinal, lane, value, text.
-_NUMBER: Final = struct.Struct(">hiqiqiqiiiiihidi").pack
-_TEXT: Final = struct.Struct(">hiqiqiqiiiiihii").pack
-_EMPTY: Final = struct.Struct(">hiqiqiqiiiiihii").pack
+# Eight fields, each with its length before it (-1: null): batch_seq, lane, text, tag_id, quality, ordinal, ts, value.
+_BATCH: Final = struct.Struct(">hiqih").pack
+_TAG: Final = struct.Struct(">iiiqiii").pack  # tag_id, quality, ordinal, and the length of ts
+_NULL: Final = struct.pack(">i", -1)
+_NUMBER: Final = struct.Struct(">qid").pack
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01T00:00:00Z
 
 
@@ -140,19 +141,30 @@ async def newest(connection: Connection, tags: Collection[TagKey]) -> dict[TagKe
 
 def pack(lane: int, seq: int, rows: Iterable[Row]) -> bytes:
     """The rows in COPY's binary format. Raises struct.error where a number does not fit its column."""
-    out = bytearray(_HEADER)
+    batch = _BATCH(8, 8, seq, 2, lane)
+    out = [_HEADER]
+    beginnings: dict[int, bytes] = {}  # of the good, first readings of a tag, which most are: all but time and value
+    add, number, earlier = out.append, _NUMBER, beginnings.get
     for tag_id, (_, time_us, ordinal, value, text, quality, _) in rows:
-        ts = time_us - _POSTGRES_EPOCH_US
-        if value is not None:
-            out += _NUMBER(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, 8, value, -1)
-        elif text is not None:
-            encoded = text.encode()
-            out += _TEXT(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, -1, len(encoded))
-            out += encoded
+        if value is not None and not quality and not ordinal:
+            beginning = earlier(tag_id)
+            if beginning is None:
+                beginning = beginnings[tag_id] = batch + _NULL + _TAG(4, tag_id, 8, 0, 4, 0, 8)
+            add(beginning)
+            add(number(time_us - _POSTGRES_EPOCH_US, 8, value))
         else:
-            out += _EMPTY(8, 8, ts, 8, quality, 8, seq, 4, tag_id, 4, ordinal, 2, lane, -1, -1)
-    out += _TRAILER
-    return bytes(out)
+            add(batch)
+            add(_pack_rare(tag_id, time_us - _POSTGRES_EPOCH_US, ordinal, value, text, quality))
+    out.append(_TRAILER)
+    return b"".join(out)
+
+
+def _pack_rare(tag_id: int, ts: int, ordinal: int, value: float | None, text: str | None, quality: int) -> bytes:
+    """What follows the batch's fields, of a reading of any kind. A text beside a value is left out."""
+    encoded = text.encode() if text is not None and value is None else b""
+    written = _NULL if text is None or value is not None else struct.pack(">i", len(encoded)) + encoded
+    number = struct.pack(">q", ts) + _NULL if value is None else _NUMBER(ts, 8, value)
+    return written + _TAG(4, tag_id, 8, quality, 4, ordinal, 8) + number
 
 
 async def _copy(connection: Connection, query: bytes, content: bytes) -> None:

@@ -1,0 +1,138 @@
+"""Where the bench happens: a private database and broker, the bridge as a process of its own, and the processes around it."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import psycopg
+from psycopg.rows import dict_row
+
+from bridge.errors import SetupError
+from bridge.store.embedded import PrivateBroker, PrivateDatabase
+from bridge.store.migrate import migrate
+from bridge.store.queries import load
+
+QUERIES: Final = load("bench")
+SOURCE: Final = "bench"
+CLIENT_ID: Final = "amor-bench"
+WAIT_S: Final = 300.0
+_LOOK_S: Final = 0.02
+_CONFIGURATION: Final = """\
+[plant]
+name = "Bench"
+[database]
+dsn = "{dsn}"
+[[source]]
+name = "bench"
+type = "mqtt"
+lane = 1
+url = "{url}"
+client_id = "amor-bench"
+[[source.subscribe]]
+topic = "bench/{{machine}}/tag/{{tag}}"
+equipment = "acme/bench/area/line/{{machine}}"
+[[source.subscribe]]
+topic = "bench/{{machine}}/many"
+equipment = "acme/bench/area/line/{{machine}}"
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """The servers of one bench, with everything that is done to them."""
+
+    folder: Path
+    database: PrivateDatabase
+    broker: PrivateBroker
+
+    def prepare(self) -> None:
+        """Migrate the database and write the bridge's configuration."""
+        asyncio.run(migrate(self.database.dsn))
+        self._config.write_text(_CONFIGURATION.format(dsn=self.database.dsn, url=self.broker.url))
+
+    def row(self, query: bytes, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """One row of a query."""
+        with psycopg.connect(self.database.dsn, row_factory=dict_row, autocommit=True) as connection:
+            row = connection.execute(query, values).fetchone()
+            assert row is not None, "the bench's queries return one row"
+            return row
+
+    def empty(self) -> None:
+        """Forget all readings and batches; tags stay."""
+        with psycopg.connect(self.database.dsn, autocommit=True) as connection:
+            connection.execute(QUERIES.empty)
+
+    @contextmanager
+    def bridge(self) -> Iterator[subprocess.Popen[str]]:
+        """The bridge, ended in order."""
+        with (self.folder / "bridge.log").open("a") as log:
+            process = _start(["bridge.cli", "bridge", "--config", str(self._config)], stderr=log)
+            try:
+                yield process
+            finally:
+                process.terminate()
+                process.wait()
+
+    def wait_for_rows(self, count: int, bridge: subprocess.Popen[str]) -> None:
+        """Wait until so many readings are committed. Raises SetupError where the bridge ends or nothing more comes."""
+        deadline, newest = time.monotonic() + WAIT_S, -1
+        while (rows := self.row(QUERIES.rows_so_far)["n"]) < count:
+            if rows > newest:
+                deadline, newest = time.monotonic() + WAIT_S, rows
+            if bridge.poll() is not None or time.monotonic() > deadline:
+                raise SetupError(
+                    f"the bridge stored {rows} of {count} readings and no more; see {self.folder}/bridge.log"
+                )
+            time.sleep(_LOOK_S)
+
+    def receive(self, kind: str, client_id: str, count: int) -> float:
+        """Run one of `receivers` to its end; the rate that it measured."""
+        process = _start(
+            ["bridge.cli.bench.receivers", kind, str(self.broker.port), client_id, str(count), self.database.dsn]
+        )
+        return float(_output(process))
+
+    def subscribe(self, client_ids: Sequence[str]) -> None:
+        """Make the sessions, so that the broker keeps what is published for them."""
+        for client_id in client_ids:
+            self.receive("subscribe", client_id, 0)
+
+    def subscribe_bridge(self) -> None:
+        """Let the bridge make its session, and end it."""
+        with self.bridge() as process:
+            while not self.row(QUERIES.sources)["n"]:
+                if process.poll() is not None:
+                    raise SetupError(f"the bridge did not start; see {self.folder}/bridge.log")
+                time.sleep(_LOOK_S)
+
+    def publisher(self, form: str, count: int, rate: float = 0) -> subprocess.Popen[str]:
+        """Start a publisher; `published` waits for it."""
+        return _start(["bridge.cli.bench.publisher", str(self.broker.port), form, str(count), str(rate)])
+
+    @property
+    def _config(self) -> Path:
+        return self.folder / "bench.toml"
+
+
+def published(publisher: subprocess.Popen[str]) -> int:
+    """How many messages the broker has taken, when the publisher has ended."""
+    return int(_output(publisher))
+
+
+def _start(module: Sequence[str], stderr: Any = None) -> subprocess.Popen[str]:
+    return subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.PIPE, stderr=stderr, text=True)  # noqa: S603  # our own modules
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    text, _ = process.communicate()
+    if process.returncode:
+        raise SetupError(f"a process of the bench ended with code {process.returncode}: {process.args!r}")
+    return text
