@@ -26,6 +26,7 @@ from bridge.model.reading import Reading, TagKey
 _LEAST_MS: Final = 10**11
 _LEAST_US: Final = 10**14
 _LEAST_NS: Final = 10**17
+_SURELY_US: Final = max(_LEAST_US, EARLIEST_US)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _KEPT: Final = 5_000  # names remembered; more only cost time
 _BELOW: Final = float(MAX_EXACT_INTEGER)
@@ -82,16 +83,20 @@ class QuickJson:
         return True
 
     def _one(self, content: dict[str, Any], name: str | None, arrived_us: int) -> Reading | None:
-        value = _number(content[self._value])
-        time_us = _time(content.get(self._time), arrived_us)
+        value = content[self._value]
+        if type(value) is not float or not -_BELOW < value < _BELOW:
+            value = _number(value)
+        time_us = content.get(self._time)
+        if type(time_us) is not int or not _SURELY_US <= time_us <= arrived_us:
+            time_us = _time(time_us, arrived_us)
         if value is None or time_us is None or content.get(self._quality, "good") != "good":
             return None
         unit = content.get(self._unit, "")
-        if type(unit) is not str or (unit and _CONTROL.search(unit)):
-            return None
         if name is None:
             name = content.get(self._tag_field)
-        tag = self._tags.get(name) or self._tag_of(name)  # type: ignore[arg-type]  # not a text: not found
+        if type(unit) is not str or not unit.isprintable() or type(name) is not str:
+            return None
+        tag = self._tags.get(name) or self._tag_of(name)
         return None if tag is None else _new(Reading, (tag, time_us, 0, value, None, GOOD, unit))
 
     def _many(self, content: dict[str, Any], arrived_us: int) -> list[Reading] | None:
@@ -119,9 +124,9 @@ class QuickJson:
         # Two of one tag and time are told apart by their ordinals, which the careful way counts.
         return readings if len({reading[:2] for reading in readings}) == len(readings) else None
 
-    def _tag_of(self, name: Any) -> TagKey | None:
+    def _tag_of(self, name: str) -> TagKey | None:
         """The tag of a name that is seen for the first time and is sound."""
-        if type(name) is not str or not name or len(name) > MAX_TAG_NAME or _CONTROL.search(name):
+        if not name or len(name) > MAX_TAG_NAME or _CONTROL.search(name):
             return None
         if len(self._tags) >= _KEPT:
             self._tags.clear()

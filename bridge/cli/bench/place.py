@@ -24,7 +24,7 @@ QUERIES: Final = load("bench")
 SOURCE: Final = "bench"
 CLIENT_ID: Final = "amor-bench"
 WAIT_S: Final = 300.0
-_LOOK_S: Final = 0.02
+_LOOK_S: Final = 0.1
 _CONFIGURATION: Final = """\
 [plant]
 name = "Bench"
@@ -61,9 +61,7 @@ class Place:
     def row(self, query: bytes, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """One row of a query."""
         with psycopg.connect(self.database.dsn, row_factory=dict_row, autocommit=True) as connection:
-            row = connection.execute(query, values).fetchone()
-            assert row is not None, "the bench's queries return one row"
-            return row
+            return _one(connection.execute(query, values))
 
     def empty(self) -> None:
         """Forget all readings and batches; tags stay."""
@@ -73,7 +71,7 @@ class Place:
     @contextmanager
     def bridge(self) -> Iterator[subprocess.Popen[str]]:
         """The bridge, ended in order."""
-        with (self.folder / "bridge.log").open("a") as log:
+        with self._log.open("a") as log:
             process = _start(["bridge.cli", "bridge", "--config", str(self._config)], stderr=log)
             try:
                 yield process
@@ -84,14 +82,14 @@ class Place:
     def wait_for_rows(self, count: int, bridge: subprocess.Popen[str]) -> None:
         """Wait until so many readings are committed. Raises SetupError where the bridge ends or nothing more comes."""
         deadline, newest = time.monotonic() + WAIT_S, -1
-        while (rows := self.row(QUERIES.rows_so_far)["n"]) < count:
-            if rows > newest:
-                deadline, newest = time.monotonic() + WAIT_S, rows
-            if bridge.poll() is not None or time.monotonic() > deadline:
-                raise SetupError(
-                    f"the bridge stored {rows} of {count} readings and no more; see {self.folder}/bridge.log"
-                )
-            time.sleep(_LOOK_S)
+        # One connection and few questions: the machine's time belongs to what is measured.
+        with psycopg.connect(self.database.dsn, row_factory=dict_row, autocommit=True) as connection:
+            while (rows := _one(connection.execute(QUERIES.rows_so_far))["n"]) < count:
+                if rows > newest:
+                    deadline, newest = time.monotonic() + WAIT_S, rows
+                if bridge.poll() is not None or time.monotonic() > deadline:
+                    raise SetupError(f"the bridge stored {rows} of {count} readings and no more; see {self._log}")
+                time.sleep(_LOOK_S)
 
     def receive(self, kind: str, client_id: str, count: int) -> float:
         """Run one of `receivers` to its end; the rate that it measured."""
@@ -110,12 +108,16 @@ class Place:
         with self.bridge() as process:
             while not self.row(QUERIES.sources)["n"]:
                 if process.poll() is not None:
-                    raise SetupError(f"the bridge did not start; see {self.folder}/bridge.log")
+                    raise SetupError(f"the bridge did not start; see {self._log}")
                 time.sleep(_LOOK_S)
 
     def publisher(self, form: str, count: int, rate: float = 0) -> subprocess.Popen[str]:
         """Start a publisher; `published` waits for it."""
         return _start(["bridge.cli.bench.publisher", str(self.broker.port), form, str(count), str(rate)])
+
+    @property
+    def _log(self) -> Path:
+        return self.folder / "bridge.log"
 
     @property
     def _config(self) -> Path:
@@ -125,6 +127,12 @@ class Place:
 def published(publisher: subprocess.Popen[str]) -> int:
     """How many messages the broker has taken, when the publisher has ended."""
     return int(_output(publisher))
+
+
+def _one(cursor: psycopg.Cursor[dict[str, Any]]) -> dict[str, Any]:
+    row = cursor.fetchone()
+    assert row is not None, "the bench's queries return one row"
+    return row
 
 
 def _start(module: Sequence[str], stderr: Any = None) -> subprocess.Popen[str]:

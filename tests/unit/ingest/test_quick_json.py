@@ -32,7 +32,13 @@ qualities = st.sampled_from(["good", "bad", 0, None, "?"])
 names = st.sampled_from(["a", "b.c", "", "x\0", "ts", "\ud800"]) | st.text(max_size=4)
 ones = st.fixed_dictionaries(
     {"value": values},
-    optional={"ts": times, "tag": names, "quality": qualities, "unit": st.sampled_from(["Cel", "\1", 5]), "x": values},
+    optional={
+        "ts": times,
+        "tag": names | values,
+        "quality": qualities,
+        "unit": st.sampled_from(["Cel", "\1", 5]),
+        "x": values,
+    },
 )
 manies = st.dictionaries(names, values, max_size=4).flatmap(lambda m: times.map(lambda t: {"ts": t, **m}))
 
