@@ -13,6 +13,7 @@ import typer
 from rich.console import Console
 
 from bridge.cli.bench.command import bench
+from bridge.cli.mapping import listen, map_message
 from bridge.cli.words import print_error, print_problems
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError, ConfigError
@@ -28,6 +29,8 @@ sim = typer.Typer(help="The simulated plant and its ERP, for demonstration and t
 user = typer.Typer(help="Who may log in to the control tower.", no_args_is_help=True)
 app.add_typer(sim, name="sim")
 app.add_typer(user, name="user")
+app.command("map")(map_message)
+app.command("listen")(listen)
 app.add_typer(bench, name="bench")
 
 out = Console(highlight=False)

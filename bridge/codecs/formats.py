@@ -32,11 +32,12 @@ _SHORTEST_LONG: Final = 400  # digits; such a number is infinite
 Parser = Callable[[bytes], Any]
 
 
-class BadLine(NamedTuple):
-    """A line of CSV that is none: what it says and why; its neighbours are read."""
+class Line(NamedTuple):
+    """A line of CSV: its bytes and its cells, or the reason why it has none; its neighbours are read."""
 
-    text: str
-    reason: str
+    written: bytes
+    cells: list[Any]
+    reason: str = ""
 
 
 def parser_of(subscription: MqttSubscription) -> Parser:
@@ -120,19 +121,19 @@ def _key(key: Any) -> str:
     return key if isinstance(key, str) else str(key)
 
 
-def _csv(payload: bytes, separator: str, decimal: str) -> list[Any]:
+def _csv(payload: bytes, separator: str, decimal: str) -> list[Line]:
     rows = [_row(line, separator, decimal) for line in payload.splitlines() if line.strip()]
     if not rows:
         raise PayloadError("not CSV: no line in it")
     return rows
 
 
-def _row(line: bytes, separator: str, decimal: str) -> list[Any] | BadLine:
+def _row(line: bytes, separator: str, decimal: str) -> Line:
     try:
         [cells] = csv.reader([line.decode()], delimiter=separator, skipinitialspace=True, strict=True)
     except (UnicodeDecodeError, csv.Error, ValueError) as error:
-        return BadLine(line.decode("utf-8", "backslashreplace"), f"not a line of CSV: {error}")
-    return [_cell(cell.strip(), decimal) for cell in cells]
+        return Line(line, [], f"not a line of CSV: {error}")
+    return Line(line, [_cell(cell.strip(), decimal) for cell in cells])
 
 
 def _cell(text: str, decimal: str) -> Any:

@@ -245,5 +245,5 @@ def _named(value: Any) -> str:
     """What a value is, in words."""
     if value is None:
         return "null"
-    names = {dict: "an object", list: "an array", str: "text", bool: "a boolean", int: "a number", float: "a number"}
-    return names.get(type(value), f"a {type(value).__name__}")
+    names = {dict: "an object", list: "an array", str: "text", bool: "a boolean", bytes: "a string of bytes"}
+    return names.get(type(value), "a number" if isinstance(value, int | float) else f"a {type(value).__name__}")

@@ -8,19 +8,21 @@ What the settings mean is said in docs/mapping.md. The plain JSON forms without 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from bridge.codecs.adjusting import Adjusting
 from bridge.codecs.clock import Clock
 from bridge.codecs.decoded import Decoded, Failure, Place
 from bridge.codecs.field_paths import MISSING, lifted, pick
-from bridge.codecs.formats import BadLine, Parser, parser_of
+from bridge.codecs.formats import Line, Parser, parser_of
 from bridge.codecs.json_readings import Message, with_ordinals
 from bridge.codecs.presets import PRESETS
 from bridge.codecs.presets.preset import NOTHING
 from bridge.config.field_path import is_name, parse_path
 from bridge.config.settings import ClockSettings, MqttSubscription
 from bridge.errors import PayloadError
+
+_REASONS: Final = 5  # of one message, told one by one
 
 
 class Mapping:
@@ -45,6 +47,9 @@ class Mapping:
             else subscription.time_format,
             subscription.time_zone,
         )
+        # A dead letter must be readable again by this mapping. What is taken apart by paths or a preset is so as a whole only.
+        taken_apart = preset or self._records or self._values or self._lifted
+        self._is_kept_in_pieces = not taken_apart and subscription.format in ("json", "csv")
         ignored = [*subscription.ignore, *(preset.ignore if preset else ())]
         self.adjusting = Adjusting(ignored, subscription.adjust)
 
@@ -62,7 +67,8 @@ class Mapping:
             message.failures.append(Failure(payload, str(error)))
         except RecursionError:
             message.failures.append(Failure(payload, "nested too deep"))
-        return Decoded(with_ordinals(message.readings), message.failures, message.is_timed)
+        failures = message.failures if self._is_kept_in_pieces else _together(payload, message.failures)
+        return Decoded(with_ordinals(message.readings), failures, message.is_timed)
 
     def _elements(self, content: Any) -> Iterator[tuple[Any, str]]:
         """The records of a message, each with its place in it."""
@@ -74,7 +80,7 @@ class Mapping:
                 raise PayloadError(f"records: the message has no {self._records_name}")
         if not isinstance(content, list):
             yield _with_common(content, common, self.fields.value), self._records_name
-        elif self._columns and not any(isinstance(row, list | dict | BadLine) for row in content):
+        elif self._columns and not any(isinstance(row, list | dict | Line) for row in content):
             yield _with_common(self._named(content), common, self.fields.value), self._records_name
         else:
             for number, element in enumerate(content):
@@ -87,9 +93,9 @@ class Mapping:
 
     def _read(self, message: _MappedMessage, element: Any, where: str) -> None:
         try:
-            if isinstance(element, BadLine):
-                message.refuse(element.text, where, element.reason)
-                return
+            if isinstance(element, Line):
+                message.line = element.written
+                element = _cells(element)
             if isinstance(element, list) and self._columns:
                 if element == self._columns:
                     return  # the header of a CSV file
@@ -120,25 +126,46 @@ class Mapping:
 
 
 def _with_common(element: Any, common: dict[str, Any], value: str) -> Any:
-    if not common or isinstance(element, list | BadLine):
+    if not common or isinstance(element, list | Line):
         return element
     return {**common, **element} if isinstance(element, dict) else {**common, value: element}
+
+
+def _cells(line: Line) -> list[Any]:
+    if line.reason:
+        raise PayloadError(line.reason)
+    return line.cells
+
+
+def _together(payload: bytes, failures: list[Failure]) -> list[Failure]:
+    """One failure with all of the message and the reasons."""
+    if not failures:
+        return failures
+    more = len(failures) - _REASONS
+    reasons = [failure.reason for failure in failures[:_REASONS]] + ([f"and {more} more"] if more > 0 else [])
+    return [Failure(payload, "; ".join(reasons))]
 
 
 class _MappedMessage(Message):
     """A message read by a mapping: its clock, its units, what it ignores."""
 
-    __slots__ = ("_adjusting", "_clock", "_mark")
+    __slots__ = ("_adjusting", "_clock", "_mark", "line")
 
     def __init__(self, payload: bytes, place: Place, arrived_us: int, mapping: Mapping) -> None:
         super().__init__(payload, place, arrived_us, mapping.fields)
         self._clock = mapping.clock
         self._adjusting = mapping.adjusting
         self._mark = False
+        self.line: bytes | None = None
 
     def refuse(self, element: Any, where: str, reason: str) -> None:
         """Note an element that is no reading."""
         self._fail(element, where, reason)
+
+    def _fail(self, element: Any, where: str, reason: str) -> None:
+        super()._fail(element, where, reason)
+        if self.line is not None:
+            self.failures[-1] = Failure(self.line, self.failures[-1].reason)
 
     def _time(self, written: Any) -> int | None:
         self._mark = False

@@ -20,6 +20,7 @@ from asyncua import ua
 from asyncua.ua.status_codes import get_name_and_doc
 from asyncua.ua.uaerrors import BadTimeout, UaError
 
+from bridge.codecs.clock import Clock
 from bridge.config.settings import OpcUaSettings
 from bridge.errors import PayloadError
 from bridge.model.quality import is_bad
@@ -52,6 +53,7 @@ class OpcUaSource:
         self._addresses = {item.tag: item.address for item in self._items.values()}
         self._units = {item.tag: item.unit for item in self._items.values()}
         self._newest = Newest(())
+        self._clock = Clock(settings.clock)
         self._live: dict[int, ua.NodeId] = {}
         self._told: dict[int, str] = {}
         self._subscription: dict[str, Any] = {}
@@ -272,7 +274,7 @@ class OpcUaSource:
             if (item := self._items.get(change.ClientHandle)) is None:
                 continue
             try:
-                readings.append(self._newest.keyed(to_reading(item.tag, change.Value, now_us)))
+                readings.append(self._newest.keyed(to_reading(item.tag, change.Value, now_us, self._clock)))
             except PayloadError as error:
                 dead.append(self._dead_letter(item, change.Value, str(error)))
         await self._commit(readings, dead, gaps=gaps, state=self._progress())

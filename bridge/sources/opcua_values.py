@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from asyncua import ua
 
+from bridge.codecs.clock import Clock
 from bridge.codecs.source_time import is_believed
 from bridge.errors import PayloadError
 from bridge.model.quality import BAD_NO_DATA, GOOD, is_bad
@@ -41,13 +42,20 @@ _NUMBERS: Final = frozenset(
 )
 
 
-def to_reading(tag: TagKey, value: ua.DataValue, now_us: int) -> Reading:
-    """The reading of a data value, its ordinal 0. Raises PayloadError where the type is not stored."""
+def to_reading(tag: TagKey, value: ua.DataValue, now_us: int, clock: Clock | None = None) -> Reading:
+    """The reading of a data value, its ordinal 0. Raises PayloadError where the type is not stored or the clock is wrong.
+
+    `clock` judges values that are new; history is old by nature and has none.
+    """
     number, text = _content(value.Value)
     quality = stored_quality(status(value))
     if number is None and text is None and not is_bad(quality):
         quality = BAD_NO_DATA
-    return Reading(tag, source_time_us(value, now_us), 0, number, text, quality)
+    time_us = source_time_us(value, now_us)
+    if clock is not None:
+        time_us, is_clamped = clock.judge(time_us, now_us)
+        quality = clock.marked(quality) if is_clamped else quality
+    return Reading(tag, time_us, 0, number, text, quality)
 
 
 def source_time_us(value: ua.DataValue, now_us: int) -> int:

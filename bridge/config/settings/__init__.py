@@ -10,7 +10,15 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from bridge.config.settings.mapping import PLACEHOLDER, PRESET_TOPICS, REST, Adjustment, MqttFields, MqttSubscription
+from bridge.config.settings.mapping import (
+    PLACEHOLDER,
+    PRESET_TOPICS,
+    REST,
+    Adjustment,
+    Format,
+    MqttFields,
+    MqttSubscription,
+)
 from bridge.config.settings.mqtt import MqttSettings
 from bridge.config.settings.opcua import OpcUaNodes, OpcUaSettings
 from bridge.config.settings.plant import Equipment, Plant, Shift, Tag, Targets
@@ -70,6 +78,7 @@ __all__ = [
     "DatabaseSettings",
     "Duration",
     "Equipment",
+    "Format",
     "IngestSettings",
     "MqttFields",
     "MqttSettings",
