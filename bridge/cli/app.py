@@ -135,9 +135,8 @@ def relay(config: ConfigFile = _DEFAULT_CONFIG) -> None:
 @app.command()
 def dashboard(config: ConfigFile = _DEFAULT_CONFIG) -> None:
     """Serve the control tower, its API and its live feed."""
-    from dashboard.server import run
-
     from bridge.cli.signals import run_until_stopped
+    from dashboard.server import run
 
     run_until_stopped(run, _start("dashboard", config))
 
