@@ -22,6 +22,7 @@ _LOOK_S: Final = 0.1
 def commit_ms(place: Place, rate: int, seconds: float) -> dict[str, float]:
     """Percentiles from message to commit, milliseconds, at a rate a second."""
     place.empty()
+    place.subscribe_bridge()
     with place.bridge() as process, _publishing(place, rate) as publisher:
         time.sleep(_WARM_S)
         began = datetime.now(UTC)
@@ -35,6 +36,7 @@ def commit_ms(place: Place, rate: int, seconds: float) -> dict[str, float]:
 def outage(place: Place, seconds: float) -> dict[str, Any]:
     """Stop the database under a running load, start it again: memory, time to drain, what was lost, and commits after."""
     place.empty()
+    place.subscribe_bridge()
     with place.bridge() as process, _publishing(place, OUTAGE_RATE) as publisher:
         time.sleep(_WARM_S + 5)
         before = _rss_mb(process)
