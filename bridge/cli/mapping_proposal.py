@@ -53,7 +53,7 @@ def proposal(url: str, samples: Samples) -> str:
         else:
             table = _preset(key) if key[0] == "preset" else _table(topics, shapes[topics[0]])
             tables.append(_toml(table, topics, samples))
-    return "\n".join([_head(url), *tables, _unread(unread, samples)])
+    return "\n".join([_head(url) if tables else "# Nothing to subscribe to.\n", *tables, _unread(unread, samples)])
 
 
 def _group(topic: str, shape: Shape | None) -> tuple[Any, ...]:
@@ -85,6 +85,7 @@ def _table(topics: list[str], shape: Shape | None) -> dict[str, Any]:
     takes_tag = not shape.names_tag
     last = len(columns) - 1
     names = iter(_NAMES)
+    any_name = False
     template, path = [], []
     for place in range(last, -1, -1):
         level = columns[place][0]
@@ -92,11 +93,13 @@ def _table(topics: list[str], shape: Shape | None) -> dict[str, Any]:
             template.append("{tag}")
             continue
         name = next(names, None) if differs[place] else None
+        any_name = any_name or name is not None
         if name or differs[place] or not _is_literal(level):
             template.append(f"{{{name}}}" if name else "+")
         else:
             template.append(level)
-        if name or (not differs[place] and _is_equipment(level)):
+        # What follows the last {name} says what the message is, not which machine.
+        if name or (not differs[place] and (any_name or not any(differs[: place + 1])) and _is_equipment(level)):
             path.append(f"{{{name}}}" if name else level)
     path.reverse()
     path = [*path[:1], *path[-(_LEVELS - 1) :]] if len(path) > _LEVELS else path
@@ -169,7 +172,7 @@ def _unread(topics: list[str], samples: Samples) -> str:
 def _value(value: Any) -> str:
     """A value in TOML."""
     if isinstance(value, dict):
-        return "{ " + ", ".join(f"{_value(key)} = {_value(inner)}" for key, inner in value.items()) + " }"
+        return "{ " + ", ".join(f"{key} = {_value(inner)}" for key, inner in value.items()) + " }"
     if isinstance(value, list):
         return "[" + ", ".join(map(_value, value)) + "]"
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -19,6 +20,7 @@ _TAGS: Final = ("tag", "name", "n", "id", "sensor", "metric")
 _UNITS: Final = ("unit", "u", "uom", "units", "Unit")
 _QUALITIES: Final = ("quality", "q", "Quality")
 _SEPARATORS: Final = (";", ",", "\t", "|")
+_DECIMAL_COMMA: Final = re.compile(r"[+-]?\d+,\d+")
 _MOST_KEYS: Final = 40  # more are data, not the shape
 
 
@@ -39,6 +41,8 @@ def shape_of(payload: bytes) -> Shape | None:
             return _object(content, settings, form)
         if isinstance(content, list) and content:
             return _array(content, settings, form)
+        if isinstance(content, int | float):
+            break  # raw, as the words that come between the numbers
         if not isinstance(content, list):
             return Shape(f"{form} value", settings)
     return _csv(payload) or _raw(payload)
@@ -104,6 +108,8 @@ def _csv(payload: bytes) -> Shape | None:
             settings: dict[str, Any] = {"format": "csv", "columns": _columns(cells)}
             if separator != ",":
                 settings["separator"] = separator
+                if any(isinstance(cell, str) and _DECIMAL_COMMA.fullmatch(cell) for cell in cells):
+                    settings["decimal"] = ","
             return Shape(f"csv of {len(cells)}", settings, names_tag=True)
     return None
 
@@ -157,6 +163,6 @@ def _with(settings: dict[str, Any], fields: dict[str, str]) -> dict[str, Any]:
 def sample_text(payload: bytes) -> str:
     """A payload in one line for a comment."""
     text = payload[:120].decode("utf-8", "backslashreplace")
-    return json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("\x7f", "") + (
+    return json.dumps(text, ensure_ascii=False)[1:-1].replace('\\"', '"').replace("\\\\", "\\").replace("\x7f", "") + (
         "..." if len(payload) > 120 else ""
     )
