@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,9 +21,20 @@ STUBBORN = [
 async def pids(log: Path, count: int) -> list[int]:
     """The pids that the child wrote, once there are `count`."""
     while True:
-        lines = log.read_text().splitlines() if log.exists() else []
-        if len(lines) >= count:
-            return [int(line) for line in lines]
+        if len(found := written(log)) >= count:
+            return found
+        await asyncio.sleep(0.02)
+
+
+def written(log: Path) -> list[int]:
+    return [int(line) for line in log.read_text().splitlines()] if log.exists() else []
+
+
+async def until_gone(pid: int) -> None:
+    """Wait for the end of a process; the suite's time limit bounds it."""
+    while True:
+        if not lives(pid):
+            return
         await asyncio.sleep(0.02)
 
 
@@ -65,8 +75,8 @@ async def test_child_does_not_outlive_a_supervisor_that_was_killed(tmp_path: Pat
         f"child = Child('sleeper', {SLEEPER!r}, log_file=pathlib.Path({str(log)!r}))\n"
         "asyncio.run(supervise([child], asyncio.Event()))\n"
     )
-    with subprocess.Popen([sys.executable, "-c", program]) as supervisor:
-        [pid] = await pids(log, 1)
-        supervisor.kill()
-    while lives(pid):  # the kernel's signal is on its way; the suite's time limit bounds this
-        await asyncio.sleep(0.02)
+    supervisor = await asyncio.create_subprocess_exec(sys.executable, "-c", program)
+    [pid] = await pids(log, 1)
+    supervisor.kill()
+    await supervisor.wait()
+    await until_gone(pid)
