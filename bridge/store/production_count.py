@@ -57,7 +57,9 @@ async def unposted(connection: Connection) -> list[Unposted]:
     ]  # fmt: skip
 
 
-async def take_for_posting(connection: Connection, order_number: str, ids: Collection[int]) -> tuple[dict[int, int], Posted]:
+async def take_for_posting(
+    connection: Connection, order_number: str, ids: Collection[int]
+) -> tuple[dict[int, int], Posted]:
     """Lock an order and those of the counts that still wait: their quantities by id, and what was posted before.
 
     Other postings of the order wait until the transaction ends. Several orders are taken in the order of their numbers.
