@@ -76,7 +76,7 @@ def _object(content: dict[str, Any], settings: dict[str, Any], form: str) -> Sha
     is_one = fields.get("value", "value") in content
     keys = ",".join(sorted(content)[:_MOST_KEYS])
     if is_one:
-        return Shape(f"{form} one {keys}", settings, names_tag=fields.get("tag", "tag") in content)
+        return Shape(f"{form} one by {sorted(fields.items())}", settings, names_tag=fields.get("tag", "tag") in content)
     return Shape(f"{form} many {keys}", settings, names_tag=True)
 
 
