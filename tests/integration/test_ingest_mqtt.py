@@ -99,8 +99,10 @@ async def test_a_message_that_was_acknowledged_does_not_come_again(database_dsn,
 
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 async def test_kill_9_of_the_bridge_loses_and_doubles_nothing(database_dsn, broker, protocol):
-    name, total = f"killed{protocol[0]}", 6000
-    settings = mqtt_settings(database_dsn, broker.url, name, protocol=protocol)
+    name, total = f"killed{protocol[0]}", 12_000
+    # Small steps, so that it is killed on the way.
+    steps = {"ingest": {"max_rows": 100, "max_pending_rows": 300}, "receive_maximum": 200}
+    settings = mqtt_settings(database_dsn, broker.url, name, protocol=protocol, **steps)
     chance = random.Random(7)
     with publishing(broker.url) as publisher:
         with bridge_process(settings):
@@ -110,7 +112,7 @@ async def test_kill_9_of_the_bridge_loses_and_doubles_nothing(database_dsn, brok
         stored = 0
         for _ in range(5):
             with bridge_process(settings):
-                wanted = stored + chance.randrange(1, 800)
+                wanted = min(total, stored + chance.randrange(1, 800))
                 stored = await until(database_dsn, COUNT, lambda n, wanted=wanted: n >= wanted)
         with bridge_process(settings):
             await until(database_dsn, COUNT, lambda n: n == total)
