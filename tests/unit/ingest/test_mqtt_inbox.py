@@ -1,0 +1,64 @@
+"""The inbox keeps messages in order and within its bounds."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.sources.mqtt_inbox import MAX_BYTES, Inbox
+
+QOS_0, QOS_1 = 0x30, 0x32
+
+
+def message(first=QOS_1, number=1, payload=b"x"):
+    return (first, number if first == QOS_1 else 0, b"t", payload)
+
+
+@given(st.lists(st.integers(1, 40), max_size=10), st.integers(1, 25))
+def test_every_message_is_taken_once_in_order_and_at_an_instant_of_its_own(sizes, limit):
+    inbox, sent, found, instants = Inbox(10_000), [], [], []
+    for size in sizes:
+        messages = [message(number=len(sent) + n) for n in range(size)]
+        sent += messages
+        assert inbox.put(1, list(messages), now_us=1000) == 0
+    while inbox.messages:
+        arrived = inbox.take(limit)
+        assert len(arrived.publishes) <= limit
+        found += arrived.publishes
+        instants += range(arrived.first_us, arrived.first_us + len(arrived.publishes))
+    assert found == sent
+    assert len(set(instants)) == len(sent)
+
+
+def test_a_full_inbox_takes_qos_1_and_counts_what_it_did_not_take_of_qos_0():
+    inbox = Inbox(2)
+    assert inbox.put(1, [message(), message(QOS_0)], 1) == 0
+    assert inbox.is_full
+    assert inbox.put(1, [message(QOS_0), message(number=2), message(QOS_0)], 2) == 2
+    assert inbox.messages == 3
+
+
+def test_it_is_full_by_bytes_too_and_has_room_at_the_half():
+    inbox = Inbox(1000)
+    inbox.put(1, [message(payload=bytes(MAX_BYTES // 2)) for _ in range(2)], 1)
+    assert inbox.is_full
+    inbox.take(1)
+    assert not inbox.is_full
+    assert not inbox.has_room
+    inbox.take(1)
+    assert inbox.has_room
+
+
+def test_what_an_earlier_connection_brought_at_qos_1_is_forgotten():
+    inbox = Inbox(100)
+    inbox.put(1, [message(number=1), message(QOS_0), message(number=2)], 1)
+    inbox.put(2, [message(number=3)], 2)
+    inbox.forget_before(2)
+    assert inbox.messages == 2
+    assert [inbox.take(10).publishes for _ in range(2)] == [[message(QOS_0)], [message(number=3)]]
+
+
+def test_an_empty_inbox_has_nothing_to_take():
+    with pytest.raises(IndexError):
+        Inbox(1).take(1)
