@@ -42,9 +42,7 @@ class Mapping:
         self._common = (self.fields.time, self.fields.quality)
         self.clock = Clock(
             subscription.clock or ClockSettings(),
-            preset.time_format
-            if preset and "time_format" not in subscription.model_fields_set
-            else subscription.time_format,
+            preset.time_format if preset and subscription.time_format == "auto" else subscription.time_format,
             subscription.time_zone,
         )
         # A dead letter must be readable again by this mapping. What is taken apart by paths or a preset is so as a whole only.

@@ -123,7 +123,12 @@ class MqttSubscription(Table):
         """Whether the JSON forms that need no mapping are all that is asked for."""
         has_paths = not all(is_name(path) for path in self.fields.model_dump().values())
         is_trusted = self.clock is None or self.clock.policy == "trust"
-        return is_trusted and not has_paths and not self.model_fields_set & _MAPPING
+        return is_trusted and not has_paths and not self._changed(_MAPPING)
+
+    def _changed(self, names: frozenset[str]) -> list[str]:
+        """Those of the settings that say anything but their default."""
+        fields = type(self).model_fields
+        return sorted(n for n in names if getattr(self, n) != fields[n].get_default(call_default_factory=True))
 
     @field_validator("preset")
     @classmethod
@@ -199,7 +204,7 @@ class MqttSubscription(Table):
         return self
 
     def _check_format(self, names_tag: bool) -> None:
-        if taken := sorted(self.model_fields_set & _PRESET_KNOWS) if self.preset else []:
+        if self.preset and (taken := self._changed(_PRESET_KNOWS)):
             raise ValueError(f"the preset {self.preset} knows its payloads: take {', '.join(taken)} away")
         if self.format == "csv" and not self.columns:
             raise ValueError('csv needs the names of its columns, e.g. columns = ["ts", "temp", "rpm"]')

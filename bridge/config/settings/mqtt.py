@@ -14,7 +14,10 @@ class MqttSettings(SourceTable):
     """An MQTT broker. Messages are acknowledged after their readings are committed."""
 
     type: Literal["mqtt"]
-    url: str = Field(description="mqtt://host:port, or mqtts:// for TLS.")
+    url: str = Field(
+        pattern=r"^(mqtts?|wss?)://",
+        description="mqtt://host:port, mqtts:// for TLS; ws:// and wss:// with a path for WebSocket, which is slower.",
+    )
     client_id: str = Field("", description="Fixed name of the persistent session. Default amor-<source name>.")
     protocol: Literal["3.1.1", "5"] = Field("5", description="MQTT version. Default 5.")
     username: str | None = None
@@ -22,6 +25,9 @@ class MqttSettings(SourceTable):
     ca_file: str | None = Field(None, description="CA certificates, PEM. Default: the machine's own.")
     certificate_file: str | None = Field(None, description="Client certificate, PEM.")
     key_file: str | None = Field(None, description="Its private key, PEM.")
+    alpn: list[str] = Field(
+        default_factory=list, description="TLS application protocols (ALPN) to offer, such as mqtt. Default none."
+    )
     keepalive_s: int = Field(15, ge=2, description="Seconds. Default 15.")
     receive_maximum: int = Field(
         20_000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 20 000."

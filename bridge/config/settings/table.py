@@ -6,7 +6,7 @@ import re
 from datetime import timedelta
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -30,5 +30,9 @@ def _duration(written: Any) -> timedelta:
         raise ValueError(f"{written!r} is longer than any time of the calendar") from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(_duration)]
+def _written(duration: timedelta) -> str:
+    return f"{duration.total_seconds()} s"
+
+
+Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_written, when_used="json")]
 """A length of time, written as a number with ms, s, min, h or d."""

@@ -76,3 +76,17 @@ def test_a_subscription_has_the_clock_of_its_source_or_its_own(tmp_path):
     [source] = load_settings(file, {}).source
     assert [subscription.clock.policy for subscription in source.subscribe] == ["clamp", "trust"]
     assert [subscription.is_plain for subscription in source.subscribe] == [False, True]
+
+
+def test_settings_written_out_in_full_mean_the_same(tmp_path):
+    file = tmp_path / "amor.toml"
+    bounds = 'lane = 1\nclock = { policy = "trust" }'
+    file.write_text(
+        HEAD.replace("lane = 1", bounds)
+        + TOPIC
+        + '[[source.subscribe]]\npreset = "tasmota"\nequipment = "acme/{device}"\nclock = { policy = "clamp", past = "1.5 h" }\n'
+    )
+    settings = load_settings(file, {})
+    again = type(settings).model_validate(settings.model_dump(mode="json"))
+    assert [s.is_plain for s in again.source[0].subscribe] == [True, False]
+    assert again.source == settings.source
