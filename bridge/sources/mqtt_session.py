@@ -355,6 +355,8 @@ def _tls_context(settings: MqttSettings) -> ssl.SSLContext:
     context = ssl.create_default_context(cafile=settings.ca_file)
     if settings.certificate_file:
         context.load_cert_chain(settings.certificate_file, settings.key_file)
+    if settings.alpn:
+        context.set_alpn_protocols(settings.alpn)
     return context
 
 

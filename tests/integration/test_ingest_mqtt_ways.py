@@ -78,7 +78,14 @@ def way(request, monkeypatch):
 @pytest.mark.parametrize("protocol", ["3.1.1", "5"])
 async def test_messages_of_any_size_come_over_tls_once(database_dsn, secured, way, protocol):
     name = f"tls{way}{protocol[0]}"
-    options = {**secured.ca, **secured.client, "username": "amor", "password": "right", "protocol": protocol}
+    options = {
+        **secured.ca,
+        **secured.client,
+        "username": "amor",
+        "password": "right",
+        "protocol": protocol,
+        "alpn": ["mqtt"],
+    }
     settings = mqtt_settings(database_dsn, secured.urls["mqtts"], name, **options)
     with publishing(secured.plain) as publisher:
         async with running(settings):
