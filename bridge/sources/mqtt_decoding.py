@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
-from bridge.codecs import CODECS, Codec
+from bridge.codecs import CODECS
 from bridge.codecs.decoded import Decoded, Failure, Place
 from bridge.codecs.quick_json import QuickJson
 from bridge.config.settings import MqttSettings
@@ -83,7 +83,7 @@ class Decoding:
             place = self._place(topic, address)
         except PayloadError as error:
             return Decoded([], [Failure(payload, str(error))], is_timed=True)
-        decoded = (_mapping(place) or self._decode)(payload, place, arrived_us)
+        decoded = (place.codec or self._decode)(payload, place, arrived_us)
         if first & RETAIN and not decoded.is_timed:
             # A retained message is a snapshot of an unknown time, not something that happened now.
             uncertain = [
@@ -98,12 +98,7 @@ class Decoding:
         place = self._topics.place(address)
         if len(self._known) >= _KEPT:
             self._known.clear()
-        self._known[topic] = _Known(address, place, None if _mapping(place) else QuickJson(place))
+        self._known[topic] = _Known(address, place, None if place.codec else QuickJson(place))
         if place.equipment not in self._topic_of and len(self._topic_of) < _KEPT:
             self._topic_of[place.equipment] = address
         return place
-
-
-def _mapping(place: Place) -> Codec | None:
-    """The codec of a subscription that has a mapping; None: the plain JSON forms."""
-    return getattr(place, "codec", None)
