@@ -162,6 +162,20 @@ def check(file: Annotated[Path, typer.Argument(help="The configuration file.", d
 
 
 @app.command()
+def replay(
+    config: ConfigFile = _DEFAULT_CONFIG,
+    source: Annotated[str | None, typer.Option(help="Of this source only. Default: all.")] = None,
+    reason: Annotated[str | None, typer.Option(help="Of reasons LIKE this, such as 'time:%'. Default: all.")] = None,
+    ids: Annotated[str | None, typer.Option(help="Of these numbers only, with commas. Default: all.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would happen; change nothing.")] = False,
+) -> None:
+    """Read the open dead letters again with the present configuration, and store their readings once."""
+    from bridge.cli.replay import replay as run_replay
+
+    asyncio.run(run_replay(_start("replay", config), source, reason, ids, out, is_dry=dry_run))
+
+
+@app.command()
 def doctor(config: ConfigFile = _DEFAULT_CONFIG) -> None:
     """Look at everything that the configuration names: database, brokers, servers, ERPs; say what to do."""
     from bridge.cli.doctor import examine

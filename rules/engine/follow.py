@@ -83,7 +83,8 @@ class Follower:
         memory, self._memory = self._memory, None  # until this transaction is committed, nothing in memory is true
         async with connection.transaction():
             if self._steps % _LOOK_FOR_LANES_EVERY == 0:
-                await cursor.ensure(connection, WORKER, [source.lane for source in self._settings.source])
+                lanes = [*(source.lane for source in self._settings.source), self._settings.ingest.replay_lane]
+                await cursor.ensure(connection, WORKER, lanes)
             cursors = await cursor.lock(connection, WORKER)
             if memory is None or memory.cursors != cursors:
                 memory = await self._load(connection, cursors)

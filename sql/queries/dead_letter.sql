@@ -21,3 +21,20 @@ where not exists (
         and d.payload = new.payload and d.address = new.address and d.reason = new.reason
 )
 order by n;
+
+-- name: open
+-- Open letters of one source, oldest first, after an id and up to another; null ids and reason ask for all.
+select id, received_at, address, payload, reason
+from dead_letter
+where
+    source = %(source)s and replayed_at is null and id > %(after)s and id <= %(last)s
+    and (%(ids)s::bigint [] is null or id = any(%(ids)s))
+    and (%(reason)s::text is null or reason like %(reason)s)
+order by id
+limit %(most)s;
+
+-- name: newest
+select coalesce(max(id), 0) as id from dead_letter;
+
+-- name: mark_replayed
+update dead_letter set replayed_at = clock_timestamp() where id = any(%(ids)s) and replayed_at is null;
