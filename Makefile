@@ -16,7 +16,7 @@ help:
 	@echo 'make test  [ARGS=...]   the tests, against real servers; ARGS go to pytest'
 	@echo 'make check              style, types, imports between packages, SQL'
 	@echo 'make bench [ARGS=...]   how many readings a second this machine stores'
-	@echo 'make chaos [ARGS=...]   kill things at random, and count what is left'
+	@echo 'make chaos [SEED=n]     kill things at random, and count what is left; without SEED a random one, which it prints'
 	@echo 'make venv               .venv with what runs'
 	@echo 'make lock  [ARGS=...]   .ci/lock from pyproject.toml; ARGS go to uv, such as --upgrade'
 	@echo 'make clean              remove what the above made here; kept data and the cache of servers stay'
@@ -54,7 +54,7 @@ bench: venv
 	@$(BIN)/amor bench $(ARGS)
 
 chaos: venv-dev
-	@$(BIN)/python -m pytest -m chaos $(ARGS)
+	@AMOR_CHAOS_SEED='$(SEED)' $(BIN)/python -m pytest -m chaos $(ARGS)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
