@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
+import subprocess
+import sys
+from contextlib import contextmanager
 from io import StringIO
+from pathlib import Path
 
 from rich.console import Console
 
 from bridge.cli.replay import replay
+from bridge.config import Settings
 from tests.integration.ingest_bench import (
     EPOCH_MS,
     mqtt_settings,
@@ -60,3 +67,34 @@ async def test_only_the_chosen_letters_are_replayed(database_dsn, broker):
     assert await scalar(database_dsn, "select count(*) from reading") == 3
     await _replay(mended)
     assert await scalar(database_dsn, "select count(*) from reading") == 450
+
+
+async def test_kill_9_in_the_middle_of_a_replay_loses_and_doubles_nothing(database_dsn, broker):
+    mended = await _letters(database_dsn, broker, "rekill", 1200)
+    for stored in (200, 600):
+        with _replay_process(mended):
+            await until(database_dsn, "select count(*) from reading", lambda n, stored=stored: n >= stored)
+    await _replay(mended)
+    assert await query(database_dsn, "select count(*), count(distinct value) from reading") == [(1200, 1200)]
+    assert await query(database_dsn, "select sum(rows), sum(duplicates) from batch where lane = 32767") == [(1200, 0)]
+    assert await scalar(database_dsn, "select count(*) = max(seq) from batch where lane = 32767")
+    assert await scalar(database_dsn, OPEN) == 1
+
+
+@contextmanager
+def _replay_process(settings):
+    """A replay in a process of its own, killed at the end."""
+    described = settings.model_dump(mode="json", by_alias=True)
+    described["database"]["dsn"] = settings.database.dsn.get_secret_value()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.integration.test_replay", json.dumps(described)], cwd=Path(__file__).parents[2]
+    )
+    try:
+        yield
+    finally:
+        process.kill()
+        process.wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(_replay(Settings.model_validate(json.loads(sys.argv[1]))))

@@ -57,7 +57,7 @@ class Settings(Table):
     def _names_are_unique(self) -> Self:
         named: dict[str, list[str]] = {
             "source name": [source.name for source in self.source],
-            "lane": [str(source.lane) for source in self.source],
+            "lane": [str(lane) for lane in (self.ingest.replay_lane, *(source.lane for source in self.source))],
             "connector name": [connector.name for connector in self.connector],
             "equipment path": [equipment.path for equipment in self.equipment],
         }
