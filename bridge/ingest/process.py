@@ -15,6 +15,7 @@ from bridge.config.settings import Settings, SourceSettings
 from bridge.errors import LaneTaken
 from bridge.ingest import metrics
 from bridge.ingest.pipeline import Lane
+from bridge.ingest.served_metrics import served
 from bridge.ingest.writer import LaneWriter
 from bridge.sources import SOURCES, Memory, Source
 from bridge.sources.backoff import Backoff
@@ -31,6 +32,11 @@ DRAIN_S: Final = 1.0  # the last batches have this long at a stop; what is not a
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Take readings from all sources into the database until `stop` is set."""
     _collect_seldom()
+    with served(settings.ingest):
+        await _keep_lanes(settings, stop)
+
+
+async def _keep_lanes(settings: Settings, stop: asyncio.Event) -> None:
     async with asyncio.TaskGroup() as lanes:
         for source_settings in settings.source:
             lanes.create_task(_keep_lane(settings, source_settings, stop))

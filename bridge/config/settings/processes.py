@@ -25,6 +25,10 @@ class IngestSettings(Table):
     )
     max_pending_rows: int = Field(50_000, ge=1, description="Readings held at most; then sources wait. Default 50 000.")
     max_new_tags: int = Field(10_000, ge=0, description="Tags registered on sight at most, in all. Default 10 000.")
+    metrics_port: int = Field(
+        0, ge=0, le=65535, description="Serve metrics for Prometheus at this port. 0: not at all. Default 0."
+    )
+    metrics_host: str = Field("127.0.0.1", description="... on this address. Default: this machine only.")
     replay_lane: int = Field(
         32767, ge=0, le=32767, description="The lane that `amor replay` writes; no source's. Default 32767."
     )

@@ -1,0 +1,37 @@
+"""The metrics of a running bridge, as Prometheus reads them."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import urllib.request
+
+from bridge.ingest.metrics import READINGS
+from tests.integration.ingest_bench import EPOCH_MS, eventually, mqtt_settings, publishing, running, subscribed, until
+
+
+def _read(port: int) -> str:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+        return answer.read().decode()
+
+
+async def test_a_running_bridge_serves_what_it_counts_by_source(database_dsn, broker):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    settings = mqtt_settings(database_dsn, broker.url, "measured", ingest={"metrics_port": port})
+    with publishing(broker.url) as publisher:
+        async with running(settings):
+            await subscribed(database_dsn)
+            publisher.send("measured/m1/tag/a", {"value": 1, "ts": EPOCH_MS})
+            await until(database_dsn, "select count(*) from reading", lambda n: n == 1)
+            await eventually(lambda: READINGS.labels("measured")._value.get() == 1)
+            told = await asyncio.to_thread(_read, port)
+    assert 'amor_ingest_readings_total{source="measured"} 1.0' in told
+    assert 'amor_source_connected{source="measured"} 1.0' in told
+
+
+async def test_a_port_that_is_taken_stops_no_source(database_dsn, broker):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        async with running(mqtt_settings(database_dsn, broker.url, "unserved", ingest={"metrics_port": port})):
+            await subscribed(database_dsn)
