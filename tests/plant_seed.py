@@ -12,6 +12,7 @@ import math
 import random
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -32,8 +33,9 @@ _UNITS = {
 }
 
 
-def demo_settings(dsn: str, port: int = 0, shift: tuple[str, str] = ("06:00", "06:00")) -> Settings:
-    """The demonstration's configuration over a database of a test."""
+def demo_settings(dsn: str, port: int = 0) -> Settings:
+    """The demonstration's configuration over a database of a test, with shifts of a day, one of which began 12 hours ago."""
+    start = f"{datetime.now(ZoneInfo('Europe/Berlin')) - timedelta(hours=12):%H:%M}"
     environment = {
         "AMOR_DATABASE_DSN": dsn,
         "AMOR_MQTT_URL": "mqtt://127.0.0.1:1",
@@ -41,8 +43,8 @@ def demo_settings(dsn: str, port: int = 0, shift: tuple[str, str] = ("06:00", "0
         "AMOR_ERP_URL": "http://127.0.0.1:1",
         "AMOR_ERP_API_KEY": "none",
         "AMOR_DASHBOARD_PORT": str(port),
-        "AMOR_DEMO_SHIFT_START": shift[0],
-        "AMOR_DEMO_SHIFT_END": shift[1],
+        "AMOR_DEMO_SHIFT_START": start,
+        "AMOR_DEMO_SHIFT_END": start,
     }
     return load_settings(_DEMO, environment)
 

@@ -100,12 +100,9 @@ class Follower:
             self._changes.heard(noun, int(number) if number.isdigit() else None)
 
     async def _look(self) -> None:
-        """See for ourselves what may have come without a NOTIFY, and which tags are new."""
+        """See for ourselves what may have come without a NOTIFY."""
         async with self._pool.connection(timeout=_RETRY_S) as connection:
             self._sources = await live.lanes(connection)
-            if (newest := await live.newest_tag(connection)) != self._newest_tag:
-                self._machine_of_tag = {row["id"]: row["equipment_id"] for row in await live.tags(connection)}
-                self._newest_tag = newest
         for row in self._sources:
             self._heard[row["lane"]] = max(row["seq"], self._heard.get(row["lane"], 0))
         self._points_due.set()
@@ -128,8 +125,15 @@ class Follower:
                 self._has_missed = True
             await asyncio.sleep(pause_s)
 
+    async def _know_tags(self, connection: Connection) -> None:
+        """Learn of new tags before their readings are read: the first reading of a tag is a point as well."""
+        if (newest := await live.newest_tag(connection)) != self._newest_tag:
+            self._machine_of_tag = {row["id"]: row["equipment_id"] for row in await live.tags(connection)}
+            self._newest_tag = newest
+
     async def _send_points(self, connection: Connection) -> None:
         self._points_due.clear()
+        await self._know_tags(connection)
         for lane, heard in list(self._heard.items()):
             after = self._cursor.setdefault(lane, heard - 1)
             if heard - after > _MOST_BEHIND and self._hub.client_count:
