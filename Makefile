@@ -54,7 +54,8 @@ bench: venv
 	@$(BIN)/amor bench $(ARGS)
 
 chaos: venv-dev
-	@AMOR_CHAOS_SEED='$(SEED)' $(BIN)/python -m pytest -m chaos $(ARGS)
+	@seed='$(SEED)'; seed=$${seed:-$$(shuf -i 0-999999 -n 1)}; echo "chaos seed: $$seed"; \
+	AMOR_CHAOS_SEED=$$seed $(BIN)/python -m pytest -m chaos $(ARGS)
 
 LOCK := uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --quiet
 lock:
