@@ -203,7 +203,9 @@ def test_any_bytes_give_storable_readings_or_failures_and_never_raise(codec, pay
 
 @given(ANYTHING)
 def test_a_neighbour_of_anything_is_read(content):
-    decoded = decode([{"tag": "first", "value": 1, "ts": NOW_US}, content, {"tag": "last", "value": 2, "ts": NOW_US + 1}])
+    decoded = decode(
+        [{"tag": "first", "value": 1, "ts": NOW_US}, content, {"tag": "last", "value": 2, "ts": NOW_US + 1}]
+    )
     names = [r.tag.name for r in decoded.readings]
     assert names[0] == "first"
     assert names[-1] == "last"
