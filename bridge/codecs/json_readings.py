@@ -135,6 +135,8 @@ class Message:
             self._read_one({**common, **value}, name, f"{where}.{name}")
         elif not value:
             self._fail({**common, name: value}, where, f"{name}: an object without readings")
+        elif len(name) > MAX_TAG_NAME:  # each level adds a character: deeper than this no reading can have a name
+            self._fail({**common, name: value}, where, f"{name:.80}: nested too deep for a tag's name")
         else:
             for inner, deeper in value.items():
                 self._read_member(f"{name}.{inner}", deeper, time_us, code, common, where)
@@ -144,7 +146,7 @@ class Message:
             tag = TagKey(self._place.equipment, _tag_name(name))
             number, text = _value(value)
         except PayloadError as error:
-            self._fail(element, where, f"{name}: {error}" if isinstance(name, str) else str(error))
+            self._fail(element, where, f"{name:.{MAX_TAG_NAME}}: {error}" if isinstance(name, str) else str(error))
             return
         if number is None and text is None and not is_bad(code):
             code = BAD_NO_DATA

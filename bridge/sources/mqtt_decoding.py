@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Final
 
+import structlog
+
 from bridge.codecs import CODECS
 from bridge.codecs.decoded import Decoded, Failure, Place
 from bridge.codecs.quick_json import QuickJson
@@ -15,6 +17,8 @@ from bridge.model.reading import DeadLetter, Reading, TagKey, instant
 from bridge.sources.mqtt_frames import DUP, RETAIN
 from bridge.sources.mqtt_inbox import Arrived
 from bridge.sources.mqtt_topics import Topics
+
+log = structlog.get_logger()
 
 _KEPT: Final = 20_000  # topics remembered; more only cost time
 
@@ -47,6 +51,7 @@ class Decoding:
         self._topics = Topics(settings.subscribe)
         self._known: dict[bytes, _Known] = {}
         self._topic_of: dict[str, str] = {}
+        self._told: set[str] = set()
 
     def address_of(self, tag: TagKey) -> str:
         """A topic that spoke of the tag's equipment."""
@@ -62,8 +67,11 @@ class Decoding:
                 packet_ids.append(packet_id)
             route = known.get(topic)
             quick = None if route is None or first & RETAIN else route.quick
-            if quick is None or not quick.read(payload, arrived_us, readings):
-                self._carefully(first, topic, payload, arrived_us, taken)
+            try:
+                if quick is None or not quick.read(payload, arrived_us, readings):
+                    self._carefully(first, topic, payload, arrived_us, taken)
+            except Exception as error:  # noqa: BLE001  # a codec's own fault must not cost the neighbours
+                self._keep(first, topic, payload, arrived_us, taken, error)
             arrived_us += 1
         return taken
 
@@ -77,6 +85,21 @@ class Decoding:
                 DeadLetter(self._source_name, address, failure.payload, failure.reason, instant(arrived_us))
                 for failure in decoded.failures
             )
+
+    def _keep(self, first: int, topic: bytes, payload: bytes, arrived_us: int, taken: Taken, error: Exception) -> None:
+        """Keep a message on which the decoding itself failed; each kind of error is logged once."""
+        address, kind = topic.decode("utf-8", "backslashreplace"), type(error).__name__
+        reason = f"the decoding failed: {kind}: {error}"[:1000]
+        if kind not in self._told:
+            self._told.add(kind)
+            log.error(
+                "message not decoded; kept as a dead letter",
+                source=self._source_name,
+                topic=address[:200],
+                error=reason,
+            )
+        letter = DeadLetter(self._source_name, address, payload, reason, instant(arrived_us))
+        (taken.repeated if first & DUP else taken.dead).append(letter)
 
     def _decoded(self, first: int, topic: bytes, address: str, payload: bytes, arrived_us: int) -> Decoded:
         try:
