@@ -6,6 +6,7 @@ piece belongs to the order that is named with it.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -203,7 +204,10 @@ def _word(sample: Sample) -> str | None:
         return None
     if sample.text is not None:
         return sample.text.strip()
-    return None if sample.value is None else f"{sample.value:g}"
+    value = sample.value
+    if value is None or not math.isfinite(value):
+        return None
+    return str(int(value)) if value.is_integer() else repr(value)  # every digit: 4500012345 is an order's number
 
 
 def _iso(at: datetime | None) -> str | None:

@@ -208,6 +208,14 @@ async def test_finished_pieces_are_posted_in_batches_by_number_by_wait_and_at_th
     assert await bench.one("select count(*) from production_count where outbox_id is null") == 0
 
 
+async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Bench):
+    await bench.feed.send(together(FINAL, 0, order__number=4500012345, parts__good=0))
+    await bench.feed.send(together(FINAL, 1, order__number=4500012345, parts__good=1))
+    await bench.feed.send(together(FINAL, 2, order__number=4500012399, parts__good=3))
+    await bench.step(60)
+    assert await postings(bench) == [("4500012345", 1, "1", "1"), ("4500012399", 1, "2", "2")]
+
+
 async def test_piece_without_an_order_is_counted_and_not_posted(bench: Bench):
     await bench.feed.send(together(FINAL, 0, parts__good=5))
     await bench.feed.send(together(FINAL, 1, parts__good=6))
