@@ -50,7 +50,12 @@ async def _complete(connection: Connection, row: Row) -> None:
         picture = None
     data = {name: [_datum(reading) for reading in found] for name, found in points.items()}
     await ticket.complete_evidence(
-        connection, row["ticket_id"], data=data, picture=picture, picture_type=PNG if picture else None, now=datetime.now(UTC)
+        connection,
+        row["ticket_id"],
+        data=data,
+        picture=picture,
+        picture_type=PNG if picture else None,
+        now=datetime.now(UTC),
     )
     log.info("evidence is complete", ticket=row["ticket_id"], readings=len(readings), picture_bytes=len(picture or b""))
 
@@ -69,7 +74,9 @@ def _is_drawn(value: float | None) -> bool:
 def _scene(row: Row, points: dict[str, list[Row]]) -> Scene:
     limits = [Limit(limit["severity"], limit["tag"], limit["value"]) for limit in row["limits"]]
     curves = [
-        Curve(tag["name"], tag["unit"], tuple((p["ts"], p["value"]) for p in points[tag["name"]] if _is_drawn(p["value"])))
+        Curve(
+            tag["name"], tag["unit"], tuple((p["ts"], p["value"]) for p in points[tag["name"]] if _is_drawn(p["value"]))
+        )
         for tag in row["tags"]
     ]
     return Scene(

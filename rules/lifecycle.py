@@ -169,7 +169,9 @@ def _leave(memory: Memory, levels: Sequence[Level], at: datetime) -> Outcome:
     below = _below(memory, levels, memory.level, at)
     if below is not None:
         severity = levels[below].severity
-        return replace(memory, level=below, severity=severity), [Transition("DEESCALATE", at, severity, memory.severity)]
+        return replace(memory, level=below, severity=severity), [
+            Transition("DEESCALATE", at, severity, memory.severity)
+        ]
     severity = levels[memory.level].severity
     told = [Transition("RETURN", at, severity)]
     if memory.latched:

@@ -64,7 +64,9 @@ def draw(scene: Scene) -> bytes:
         if not curves:
             panels[0].text(0.5, 0.5, "no readings in this time", ha="center", transform=panels[0].transAxes)
         _finish(figure, panels[-1], scene)
-        panels[0].annotate("event", (scene.at, 1), xycoords=("data", "axes fraction"), fontsize=8, ha="center", va="bottom")
+        panels[0].annotate(
+            "event", (scene.at, 1), xycoords=("data", "axes fraction"), fontsize=8, ha="center", va="bottom"
+        )
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")
     return buffer.getvalue()

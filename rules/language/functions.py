@@ -33,6 +33,12 @@ FUNCTIONS: Final[dict[str, Function]] = {
         Function("abs", 1, 1, abs, "abs(x)"),
         Function("min", 2, 8, min, "min(x, y, ...)"),
         Function("max", 2, 8, max, "max(x, y, ...)"),
-        Function("delta", 1, 1, None, "delta(input): the change since the reading before; of a counter, with rollover and reset"),
+        Function(
+            "delta",
+            1,
+            1,
+            None,
+            "delta(input): the change since the reading before; of a counter, with rollover and reset",
+        ),
     )
 }

@@ -8,14 +8,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import astuple, dataclass, field
+from datetime import datetime, timedelta
 from enum import IntEnum
-from typing import Any
+from typing import Any, Final
 
 from bridge.model.production import CountKind, MachineState
 from bridge.model.quality import is_bad
-from rules.production.counter import CounterSpec, is_count, step
+from rules.production.counter import Count, CounterSpec, follow, is_count
 from rules.production.effects import Counted, Effect, EpochBegan, LateState, OrderChanged, ReasonGiven, StateChanged
 from rules.sample import Sample
 
@@ -32,6 +32,7 @@ class Role(IntEnum):
     SCRAP = 6
 
 
+_FRESH: Final = timedelta(days=1)  # to a value older than this no counter comes back from a glitch
 _KINDS = {Role.GOOD: CountKind.GOOD, Role.SCRAP: CountKind.SCRAP}
 
 
@@ -50,7 +51,7 @@ class AssetFacts:
 class CounterMemory:
     """The last believed reading of a counter and its epoch."""
 
-    value: float
+    count: Count
     at: datetime
     ordinal: int
     epoch: int
@@ -153,13 +154,15 @@ class Accounting:
         if last and (sample.at, sample.ordinal) <= (last.at, last.ordinal):
             self.late += 1  # the count is cumulative: what it told is in the newer one
             return
-        counted = step(last.value if last else None, value, self.facts.counter)
+        count, counted = follow(last.count if last else None, value, self.facts.counter)
+        if last and sample.at - last.at > _FRESH:
+            count = Count(count.value, ahead=count.ahead)
         epoch = (last.epoch if last else 0) + (counted.new_epoch is not None)
-        self.counters[sample.tag_id] = CounterMemory(value, sample.at, sample.ordinal, epoch)
+        self.counters[sample.tag_id] = CounterMemory(count, sample.at, sample.ordinal, epoch)
         if counted.new_epoch:
             effects.append(EpochBegan(sample.tag_id, epoch, sample.at, counted.new_epoch))
         if counted.pieces:
-            effects.append(self._counted(role, sample, counted.pieces, last.value if last else None, value))
+            effects.append(self._counted(role, sample, counted.pieces, last.count.value if last else None, value))
 
     def _counted(self, role: Role, sample: Sample, pieces: int, before: float | None, value: float) -> Counted:
         return Counted(
@@ -181,7 +184,8 @@ class Accounting:
             "order_at": _iso(self.order_at),
             "scrap_reason": self.scrap_reason,
             "counters": {
-                str(tag_id): [c.value, c.at.isoformat(), c.ordinal, c.epoch] for tag_id, c in self.counters.items()
+                str(tag_id): [c.count.value, c.at.isoformat(), c.ordinal, c.epoch, *astuple(c.count)[1:]]
+                for tag_id, c in self.counters.items()
             },
         }
 
@@ -193,8 +197,8 @@ class Accounting:
         self.order, self.order_at = stored["order"], _instant(stored["order_at"])
         self.scrap_reason = stored["scrap_reason"]
         self.counters = {
-            int(tag_id): CounterMemory(float(value), datetime.fromisoformat(at), ordinal, epoch)
-            for tag_id, (value, at, ordinal, epoch) in stored["counters"].items()
+            int(tag_id): CounterMemory(Count(float(value), *fall), datetime.fromisoformat(at), ordinal, epoch)
+            for tag_id, (value, at, ordinal, epoch, *fall) in stored["counters"].items()
         }
 
 

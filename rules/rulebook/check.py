@@ -68,7 +68,14 @@ def _unknown_tag(name: str, known: list[str], settings: Settings) -> str | None:
 def _known_units(settings: Settings) -> dict[str, str]:
     """The tags that the configuration names one by one, with their units."""
     production = settings.production
-    names = (production.state, production.reason, production.order, production.good, production.scrap, production.scrap_reason)
+    names = (
+        production.state,
+        production.reason,
+        production.order,
+        production.good,
+        production.scrap,
+        production.scrap_reason,
+    )
     found = dict.fromkeys(names, "")
     for source in settings.source:
         if isinstance(source, OpcUaSettings):
@@ -105,7 +112,13 @@ def _counter(rule: Rule, settings: Settings, counters: list[Input]) -> Iterator[
 def _posted_twice(rules: list[Rule]) -> list[Problem]:
     posting = [rule for rule in rules if rule.postings]
     return [
-        Problem(rule.file, rule.line, 0, rule.id, f"the rule {first.id} posts the same pieces already; a piece is posted once")
+        Problem(
+            rule.file,
+            rule.line,
+            0,
+            rule.id,
+            f"the rule {first.id} posts the same pieces already; a piece is posted once",
+        )
         for first, rule in itertools.combinations(posting, 2)
         if first.for_each == rule.for_each
     ]

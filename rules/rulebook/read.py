@@ -157,7 +157,9 @@ def _counter(reader: Reader, item: Item) -> CounterSpec:
 def _condition(section: Section, inputs: dict[str, Input]) -> Condition | None:
     kinds = [kind for kind in CONDITIONS if section.has(kind)]
     if len(kinds) != 1:
-        section.reader.tell(section.item, f"must have one of {', '.join(CONDITIONS)}" + (", not several" if kinds else ""))
+        section.reader.tell(
+            section.item, f"must have one of {', '.join(CONDITIONS)}" + (", not several" if kinds else "")
+        )
         for kind in kinds:
             section.item_of(kind)
         return None

@@ -208,6 +208,18 @@ async def test_finished_pieces_are_posted_in_batches_by_number_by_wait_and_at_th
     assert await bench.one("select count(*) from production_count where outbox_id is null") == 0
 
 
+async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_through_a_restart(bench: Bench):
+    for second, good in enumerate((400, 401, 400, 401, 0)):
+        await bench.feed.send(piece(second, good))
+        await bench.step(second + 2)
+    await bench.restart()
+    await bench.feed.send(piece(6, 401) + piece(7, 402))
+    await bench.step(60)
+    assert sum(int(p[2]) for p in await postings(bench)) == 2
+    causes = [row["cause"] for row in await bench.rows("select cause from counter_epoch order by epoch")]
+    assert causes == ["first", "correction", "glitch", "reset", "glitch"]
+
+
 async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Bench):
     await bench.feed.send(together(FINAL, 0, order__number=4500012345, parts__good=0))
     await bench.feed.send(together(FINAL, 1, order__number=4500012345, parts__good=1))

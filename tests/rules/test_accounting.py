@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from bridge.model.production import MachineState
 from bridge.store.cursor import FollowedReading, FollowedTag
 from rules.engine.plant import Plant
-from rules.production.counter import CounterSpec, Step, is_count, step
+from rules.production.counter import Count, CounterSpec, Step, follow, is_count, step
 from rules.rulebook import load_rules
 from tests.integration.rules_bench import CNC, RULES, settings_for
 
@@ -19,10 +19,15 @@ T0 = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 def total(values: list[int], spec: CounterSpec) -> int:
-    last, pieces = None, 0
+    return sum(pieces_of(values, spec))
+
+
+def pieces_of(values: list[int], spec: CounterSpec) -> list[int]:
+    last: Count | None = None
+    pieces = []
     for value in values:
-        pieces += step(last, value, spec).pieces
-        last = float(value)
+        last, taken = follow(last, float(value), spec)
+        pieces.append(taken.pieces)
     return pieces
 
 
@@ -40,7 +45,9 @@ def test_rollover_and_reset_give_the_published_totals():
     (65036, 0, Step(500, None)),
     (65035, 0, Step(0, "reset")),
     (40_000, 3, Step(3, "reset")),
-    (40_000, 3000, Step(0, "jump")),
+    (40_000, 3000, Step(0, "correction")),
+    (401, 400, Step(0, "correction")),
+    (5, 3, Step(0, "correction")),
 ])  # fmt: skip
 def test_step_of_a_counter(last, value, expected):
     assert step(last, value, CounterSpec(65536, 500)) == expected
@@ -55,11 +62,59 @@ def test_wrapping_counter_loses_and_gains_nothing(steps, start):
     assert total(values, CounterSpec(65536, 500)) == sum(steps)
 
 
+@pytest.mark.parametrize(("values", "made"), [
+    ([400, 401, 400, 401], 1),  # one piece taken back and made again
+    ([400, 401, 0, 401, 402], 2),
+    ([400, 401, 0, 0, 403], 3),
+    ([400, 401, 3, 401, 402, 405], 5),  # the 3 that were counted are taken off what follows
+    ([400, 401, 40_000, 401, 402], 2),
+    ([400, 395, 396, 397, 398, 399, 400, 401], 6),
+    ([139, 140, 0, *range(1, 150)], 150),
+    ([5, 9, 0, 1, 2, 3, 140], 144),
+    ([65530, 65534, 3, 65535, 2, 5], 11),
+])  # fmt: skip
+def test_corrections_and_glitches_count_what_was_made(values, made):
+    assert total(values, CounterSpec(65536, 500)) == made
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 100), st.floats(0, 1), st.integers(0, 3)), max_size=40),
+    st.integers(0, 3000),
+    st.sampled_from([None, 65536]),
+)
+def test_falls_that_come_back_never_make_pieces(story, start, modulus):
+    """Each reading of the truth may be followed by a wrong one, lower, that is repeated up to three times."""
+    spec, truth, values = CounterSpec(modulus, 500), start, [start]
+    for made, share, repeated in story:
+        values += [int(truth * share)] * repeated
+        truth += made
+        values.append(truth)
+    last: Count | None = None
+    pieces = 0
+    for value in values:
+        last, taken = follow(last, float(value), spec)
+        pieces += taken.pieces
+    assert last is not None
+    assert pieces - last.ahead == truth - start
+    assert last.ahead <= 20 * len(story)
+
+
 def test_what_no_counter_can_show_is_refused():
-    assert [is_count(v) for v in (None, -1.0, 1.5, float("nan"), float("inf"), 0.0, 65535.0)] == [False] * 5 + [True] * 2
+    assert [is_count(v) for v in (None, -1.0, 1.5, float("nan"), float("inf"), 0.0, 65535.0)] == [False] * 5 + [
+        True
+    ] * 2
 
 
-NAMES = ("state", "state.reason", "order.number", "parts.good", "parts.scrap", "scrap.reason", "spindle.vib_rms", "spindle.rpm")
+NAMES = (
+    "state",
+    "state.reason",
+    "order.number",
+    "parts.good",
+    "parts.scrap",
+    "scrap.reason",
+    "spindle.vib_rms",
+    "spindle.rpm",
+)
 LATENESS = timedelta(seconds=1)
 
 
@@ -141,7 +196,9 @@ def story(rng: random.Random) -> list[FollowedReading]:
 
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, 10**6), st.lists(st.integers(1, 400), max_size=4))
-def test_any_order_of_arrival_within_the_lateness_and_any_restart_give_the_same_result(tmp_path_factory, seed, restarts):
+def test_any_order_of_arrival_within_the_lateness_and_any_restart_give_the_same_result(
+    tmp_path_factory, seed, restarts
+):
     folder = tmp_path_factory.mktemp("rules")
     rng = random.Random(seed)
     readings = story(rng)
@@ -169,7 +226,9 @@ def test_unknown_word_is_an_unknown_state(tmp_path):
 
 
 def test_rule_that_fails_is_parked_and_its_neighbours_go_on(tmp_path, monkeypatch):
-    two = RULES + RULES[RULES.index("- id: vibration") : RULES.index("- id: finished")].replace("id: vibration", "id: other")
+    two = RULES + RULES[RULES.index("- id: vibration") : RULES.index("- id: finished")].replace(
+        "id: vibration", "id: other"
+    )
     (tmp_path / "rules.yaml").write_text(two)
     bench = Bench(tmp_path)
     (tmp_path / "rules.yaml").write_text(two)

@@ -73,7 +73,10 @@ def test_logic_is_kleenes(x, y):
     assert of("!x") is back[2 - order[x]]
 
 
-@pytest.mark.parametrize("text", ["v > 1", "v + 1 > 1", "abs(v) > 1", "max(v, 1) > 0", "-v < 0", "v > 1 ? true : true", "v == v", "1 / n > 0"])
+@pytest.mark.parametrize(
+    "text",
+    ["v > 1", "v + 1 > 1", "abs(v) > 1", "max(v, 1) > 0", "-v < 0", "v > 1 ? true : true", "v == v", "1 / n > 0"],
+)
 def test_unknown_stays_unknown(text):
     assert value_of(text, v=None, n=0.0) is None
 
@@ -168,7 +171,11 @@ def arithmetic(draw, depth=0):
     if depth > 3 or draw(st.booleans()):
         return draw(st.one_of(st.just("v"), st.just("n"), numbers.map(lambda x: repr(abs(x)))))
     left, right = draw(arithmetic(depth=depth + 1)), draw(arithmetic(depth=depth + 1))
-    return draw(st.sampled_from([f"({left} + {right})", f"({left} - {right})", f"({left} * {right})", f"max({left}, {right})", f"(-{left})"]))
+    return draw(
+        st.sampled_from(
+            [f"({left} + {right})", f"({left} - {right})", f"({left} * {right})", f"max({left}, {right})", f"(-{left})"]
+        )
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -182,7 +189,11 @@ def test_arithmetic_is_that_of_python(text, v, n):
 
 
 def test_limits_of_a_condition_are_found_for_the_picture():
-    assert compile_expression("v > 2.8 && (t < 5 || n >= 1)", NAMES, BOOL, {}).limits() == [("v", 2.8), ("t", 5.0), ("n", 1.0)]
+    assert compile_expression("v > 2.8 && (t < 5 || n >= 1)", NAMES, BOOL, {}).limits() == [
+        ("v", 2.8),
+        ("t", 5.0),
+        ("n", 1.0),
+    ]
 
 
 def test_tree_knows_where_its_parts_stand():

@@ -40,7 +40,9 @@ class Alarm:
 
     def feed(self, seconds: float, value: float | None, enabled: bool | None = True) -> AlarmState:
         verdicts = self.condition.judge([value])
-        self.memory, told = lifecycle.observe(self.memory, self.condition.levels, at(seconds), verdicts, enabled=enabled)
+        self.memory, told = lifecycle.observe(
+            self.memory, self.condition.levels, at(seconds), verdicts, enabled=enabled
+        )
         self._tell(told)
         return self.memory.state
 
@@ -214,7 +216,9 @@ class Brute:
 
 
 delay = st.integers(0, 6)
-sample = st.tuples(st.integers(1, 5), st.sampled_from([0.0, 1.5, 2.5, 3.5, 4.5, 5.5, None]), st.sampled_from(["", "", "", "ack"]))
+sample = st.tuples(
+    st.integers(1, 5), st.sampled_from([0.0, 1.5, 2.5, 3.5, 4.5, 5.5, None]), st.sampled_from(["", "", "", "ack"])
+)
 
 
 @settings(max_examples=600, deadline=None)

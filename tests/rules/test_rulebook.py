@@ -99,11 +99,18 @@ def checked(tmp_path: Path, rules: str) -> list[str]:
 
 def test_rules_are_checked_against_the_settings(tmp_path):
     assert checked(tmp_path, RULES) == []
-    assert "unknown connector erp2; did you mean erp?" in checked(tmp_path, RULES.replace("connector: erp,", "connector: erp2,"))
+    assert "unknown connector erp2; did you mean erp?" in checked(
+        tmp_path, RULES.replace("connector: erp,", "connector: erp2,")
+    )
     assert any("did you mean cnc_spindle?" in m for m in checked(tmp_path, RULES.replace("cnc_spindle", "cnc_spindel")))
     assert any("in Cel, the tag spindle.vib_rms in mm/s" in m for m in checked(tmp_path, RULES.replace("mm/s", "Cel")))
-    assert any("did you mean spindle.vib_rms?" in m for m in checked(tmp_path, RULES.replace("spindle.vib_rms", "spindle.vib_rsm")))
-    assert any("differs from [production]" in m for m in checked(tmp_path, RULES.replace("modulus: 65536", "modulus: 256")))
+    assert any(
+        "did you mean spindle.vib_rms?" in m
+        for m in checked(tmp_path, RULES.replace("spindle.vib_rms", "spindle.vib_rsm"))
+    )
+    assert any(
+        "differs from [production]" in m for m in checked(tmp_path, RULES.replace("modulus: 65536", "modulus: 256"))
+    )
     twice = RULES + RULES[RULES.index("- id: finished-goods") :].replace("finished-goods", "again")
     assert any("a piece is posted once" in m for m in checked(tmp_path, twice))
 
