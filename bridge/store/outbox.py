@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 
 from psycopg.types.json import Jsonb
 
+from bridge.model.text import storable
 from bridge.store.database import Connection
 from bridge.store.queries import load
 
@@ -135,14 +136,15 @@ async def record_attempt(connection: Connection, outbox_id: int, exchange: Excha
 
 async def finish(connection: Connection, outbox_id: int, external_id: str) -> None:
     """The business system has it, under this id. A work request's id goes to its ticket as well, in the same statement."""
-    await connection.execute(_QUERIES.finish, {"id": outbox_id, "external_id": external_id})
+    await connection.execute(_QUERIES.finish, {"id": outbox_id, "external_id": storable(external_id)})
 
 
 async def postpone(
     connection: Connection, outbox_id: int, state: Literal["pending", "sending", "parked"], delay: timedelta, error: str
 ) -> None:
     """The attempt failed: try again after `delay` (`sending`: its outcome is not known), or park it for a person."""
-    await connection.execute(_QUERIES.postpone, {"id": outbox_id, "state": state, "delay": delay, "error": error})
+    columns = {"id": outbox_id, "state": state, "delay": delay, "error": storable(error)}
+    await connection.execute(_QUERIES.postpone, columns)
 
 
 def _columns(outbox_id: int, exchange: Exchange) -> dict[str, Any]:
@@ -152,6 +154,6 @@ def _columns(outbox_id: int, exchange: Exchange) -> dict[str, Any]:
         "outcome": exchange.outcome,
         "status": exchange.status,
         "request": None if exchange.request is None else Jsonb(exchange.request),
-        "answer": exchange.answer,
+        "answer": storable(exchange.answer),
         "duration_ms": exchange.duration_ms,
     }

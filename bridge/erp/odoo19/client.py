@@ -20,8 +20,11 @@ import httpx
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Refusal
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
+from bridge.model.text import storable
 
 _LONGEST_ANSWER: Final = 2000  # characters of an answer that are kept for people
+# What json.loads raises for bytes that are no JSON, for numbers beyond any, and for a nesting that nobody means.
+_UNREADABLE: Final = (ValueError, ArithmeticError, RecursionError)
 
 
 class OdooClient:
@@ -50,7 +53,7 @@ class OdooClient:
         await self._http.__aexit__(kind, error, trace)
 
     async def call(self, call: str, body: Mapping[str, Any], *, is_repeatable: bool) -> tuple[int, str, Any]:
-        """The status, the text and the value of `<model>/<method>`; numbers with a fraction are Decimal.
+        """The status, the text and the value of `<model>/<method>`: fractions are Decimal, all texts can be stored.
 
         Raises TransientError, CredentialsError, BusinessError, and UnknownOutcome where the call is not repeatable and may have
         been carried out.
@@ -64,12 +67,12 @@ class OdooClient:
             raise TransientError(f"Odoo cannot be reached: {_name(error)}") from error
         except (httpx.HTTPError, TimeoutError) as error:
             raise unclear(f"{call} went out and no answer came: {_name(error)}") from error
-        text = self._readable(response.text)
+        text = self._readable(response.content)
         if not response.is_success:
             raise _failure(call, response, unclear, text) from Refusal(response.status_code, text)
         try:
-            value = json.loads(response.content, parse_float=Decimal)
-        except ValueError as error:
+            value = json.loads(response.content, parse_float=Decimal, object_hook=_storable)
+        except _UNREADABLE as error:
             raise unclear(f"{call} was answered with something that is not JSON") from Refusal(
                 response.status_code, text or str(error)
             )
@@ -86,9 +89,13 @@ class OdooClient:
             )
         return value
 
-    def _readable(self, text: str) -> str:
-        """An answer as it may be kept and shown: not endless, and without the key, should the other side repeat it."""
-        return text.replace(self._secret, "***")[:_LONGEST_ANSWER]
+    def _readable(self, body: bytes) -> str:
+        """An answer as it may be kept and shown: not endless, and without the key, should the other side repeat it.
+
+        Whatever charset a proxy names: Odoo's is UTF-8, and other bytes are shown as escapes.
+        """
+        text = body.decode("utf-8", "backslashreplace").replace(self._secret, "***")
+        return storable(text[:_LONGEST_ANSWER])
 
 
 def _failure(call: str, response: httpx.Response, unclear: type[ConnectorError], text: str) -> ConnectorError:
@@ -124,11 +131,22 @@ def _odoo_message(response: httpx.Response) -> str | None:
     """The message of Odoo's error document; None where the answer is not one."""
     try:
         document = json.loads(response.content)
-    except ValueError:
+    except _UNREADABLE:
         return None
     if not isinstance(document, dict) or not {"name", "message"} <= document.keys():
         return None
-    return str(document["message"])
+    return storable(str(document["message"]))
+
+
+def _storable(record: dict[str, Any]) -> dict[str, Any]:
+    """An object of an answer with its texts as they can be kept, those of its relations `[id, name]` too."""
+    return {name: _storable_value(value) for name, value in record.items()}
+
+
+def _storable_value(value: Any) -> Any:
+    if isinstance(value, str):
+        return storable(value)
+    return [storable(part) if isinstance(part, str) else part for part in value] if isinstance(value, list) else value
 
 
 def _name(error: Exception) -> str:

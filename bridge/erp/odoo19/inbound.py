@@ -74,7 +74,7 @@ def _readable(read: Callable[[Raw], Found], raw: Raw) -> Found | None:
     """What `read` makes of it; None where it cannot be read, which must not keep the others from being read."""
     try:
         return read(raw)
-    except (KeyError, TypeError, ValueError, BusinessError) as error:
+    except (LookupError, TypeError, ValueError, ArithmeticError, BusinessError) as error:
         log.warning("left out, cannot be read", reason=f"{type(error).__name__} {error}", record=str(raw)[:500])
         return None
 

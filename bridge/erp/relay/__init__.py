@@ -7,6 +7,7 @@ reader of orders and shipments (`inbound`). Any number of relays may run on one 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
@@ -81,15 +82,23 @@ async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> No
 
 
 async def _with_database(dsn: str, task: Task, stop: asyncio.Event, database: Availability, rhythm: Rhythm) -> None:
-    """Keep a task running on a connection of its own, and give it a new one whenever it lost it."""
+    """Keep a task running on a connection of its own, and give it a new one whenever it lost it or failed otherwise.
+
+    No failure of one task ends the others: what nobody foresaw is logged in full and tried again, as an outage is.
+    """
     failures = 0
     while not stop.is_set():
+        began = time.monotonic()
         try:
             async with connected(dsn, "relay") as connection:
                 database.works()
-                failures = 0
                 await task(connection, stop)
+                failures = 0
+                continue
         except (psycopg.OperationalError, psycopg.InterfaceError) as error:
             database.lost(error)
-            failures += 1
-            await pause(stop, rhythm.database.delay(failures, 1.0))
+        except Exception:
+            log.exception("a mistake in the relay, trying again")
+        # One that ran for a while begins to count anew.
+        failures = 1 if time.monotonic() - began > rhythm.database.cap.total_seconds() else failures + 1
+        await pause(stop, rhythm.database.delay(failures, 1.0))

@@ -44,5 +44,7 @@ async def _read(lane: Lane, connection: Connection, since: datetime | None) -> N
     orders = await lane.connector.read_orders(since)
     shipments = await lane.connector.read_shipments(since)
     async with connection.transaction():
-        await order.upsert(connection, lane.name, orders)
-        await shipment.upsert(connection, lane.name, shipments)
+        refused_orders = await order.upsert(connection, lane.name, orders)
+        refused_shipments = await shipment.upsert(connection, lane.name, shipments)
+    for refused, reason in [*refused_orders, *refused_shipments]:
+        log.warning("left out, the database refuses it", connector=lane.name, record=repr(refused)[:500], reason=reason)
