@@ -78,9 +78,19 @@ class Follower:
     async def step(self, connection: Connection, now: datetime) -> bool:
         """Work on the batches that are unread, as many as go into one transaction; whether more are waiting.
 
-        Raises what the database raises; the memory is loaded again then.
+        What the database refuses for good is left out, logged and kept as a dead letter: its neighbours go on. Raises whatever
+        else the database raises; the memory is loaded again then.
         """
         memory, self._memory = self._memory, None  # until this transaction is committed, nothing in memory is true
+        try:
+            return await self._transact(connection, memory, now)
+        except writing.REFUSALS as error:
+            log.warning("the database refuses a part: each is written by itself", error=str(error).strip())
+            return await self._transact(connection, None, now, is_careful=True)
+
+    async def _transact(
+        self, connection: Connection, memory: _Memory | None, now: datetime, *, is_careful: bool = False
+    ) -> bool:
         async with connection.transaction():
             if self._steps % _LOOK_FOR_LANES_EVERY == 0:
                 lanes = [*(source.lane for source in self._settings.source), self._settings.ingest.replay_lane]
@@ -88,7 +98,7 @@ class Follower:
             cursors = await cursor.lock(connection, WORKER)
             if memory is None or memory.cursors != cursors:
                 memory = await self._load(connection, cursors)
-            more = await self._work(connection, memory, now)
+            more = await self._work(connection, memory, now, is_careful=is_careful)
         self._memory = memory
         self._steps += 1
         return more
@@ -97,7 +107,7 @@ class Follower:
     def _lateness(self) -> timedelta:
         return timedelta(milliseconds=self._settings.rules.lateness_ms)
 
-    async def _work(self, connection: Connection, memory: _Memory, now: datetime) -> bool:
+    async def _work(self, connection: Connection, memory: _Memory, now: datetime, *, is_careful: bool) -> bool:
         plant, book = memory.plant, memory.book
         unread = await cursor.batches(connection, plant.read, _MOST_BATCHES)
         batches = _first_received(unread, MOST_ROWS)
@@ -111,7 +121,7 @@ class Follower:
 
         if not batches and not plant.is_due(now) and not book.has_due(clock):
             return False
-        await self._write(connection, memory, time)
+        await self._write(connection, memory, time, is_careful=is_careful)
         await book.post(connection, clock)
         states = plant.changed_states()
         await rule.save_states(connection, states)
@@ -125,12 +135,12 @@ class Follower:
         found = sorted(batches, key=lambda batch: (batch.lane, batch.seq))
         plant.hold(await cursor.readings(connection, plant.by_tag, found) if plant.by_tag else [], found)
 
-    async def _write(self, connection: Connection, memory: _Memory, time: datetime | None) -> None:
+    async def _write(self, connection: Connection, memory: _Memory, time: datetime | None, *, is_careful: bool) -> None:
         plant = memory.plant
         instances = [instance for asset in plant.assets.values() for instance in asset.instances]
         rows = await writing.take_over_operators(connection, instances)
         released = plant.release(time)
-        await writing.write(connection, plant, memory.book, self._versions, released)
+        await writing.write(connection, plant, memory.book, self._versions, released, is_careful=is_careful)
         await writing.update_alarms(connection, plant.assets.values(), rows)
 
     async def _load(self, connection: Connection, cursors: dict[int, Cursor]) -> _Memory:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Collection
-from datetime import datetime
-from typing import Any
+import json
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, Final
 
+import psycopg
 import structlog
 
 from bridge.model.alarm import AlarmState, Severity
 from bridge.model.equipment import EquipmentPath
 from bridge.model.production import CountKind, EventKind, MachineState, WorkRequest, event_id
-from bridge.store import alarm, machine_state, outbox, production_count, ticket
+from bridge.model.reading import DeadLetter
+from bridge.store import alarm, dead_letter, machine_state, outbox, production_count, ticket
 from bridge.store.alarm import NewAlarm
 from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
@@ -21,22 +25,89 @@ from rules.engine.asset import Asset
 from rules.engine.plant import Plant, Released
 from rules.engine.posting import PostingBook
 from rules.instance import Instance, Told
-from rules.production.effects import Counted, Effect, EpochBegan, LateState, OrderChanged, ReasonGiven, StateChanged
+from rules.production.accounting import LONGEST_WORD
+from rules.production.effects import (
+    Counted,
+    Effect,
+    EpochBegan,
+    LateState,
+    OrderChanged,
+    ReasonGiven,
+    StateChanged,
+    WordRefused,
+)
 from rules.rulebook.model import EvidenceSpec, TicketAction
 
 log = structlog.get_logger()
+
+# What the database says of a value that it will never take, however often it is tried.
+REFUSALS: Final = (psycopg.DataError, psycopg.IntegrityError, psycopg.errors.ProgramLimitExceeded)
+_SOURCE: Final = "rules"  # of the dead letters
 
 AlarmRow = tuple[AlarmState, str, str, bool]
 
 
 async def write(
-    connection: Connection, plant: Plant, book: PostingBook, versions: dict[str, int], released: Released
+    connection: Connection,
+    plant: Plant,
+    book: PostingBook,
+    versions: dict[str, int],
+    released: Released,
+    *,
+    is_careful: bool = False,
 ) -> None:
-    """Write everything that was found, in its order."""
+    """Write everything that was found, in its order; `is_careful` leaves out, logged and kept, what the database refuses."""
     for effect in released.effects:
-        await _write_effect(connection, plant, book, effect)
+        write_it = partial(_write_effect, connection, plant, book, effect)
+        if not is_careful:
+            await write_it()
+        elif refused := await _refusal(connection, write_it):
+            await _keep_effect(connection, plant, effect, refused)
     for instance, told in released.told:
-        await _write_told(connection, plant, versions[instance.rule.id], instance, told)
+        if instance.is_parked:
+            continue
+        tell = partial(_write_told, connection, plant, versions[instance.rule.id], instance, told)
+        before = instance.alarm_id, instance.returned_at
+        if not is_careful:
+            await tell()
+        elif refused := await _refusal(connection, tell):
+            instance.alarm_id, instance.returned_at = before
+            instance.is_parked = True
+            log.error("rule is parked: the database refuses what it tells", rule=instance.rule.id, asset=instance.path,
+                      at=str(told.transition.at), error=refused)  # fmt: skip
+
+
+async def _refusal(connection: Connection, work: Callable[[], Awaitable[None]]) -> str | None:
+    """Do work by itself; returns why the database refuses it, and nothing of it is left then."""
+    try:
+        async with connection.transaction():
+            await work()
+    except REFUSALS as error:
+        return str(error).strip()
+    return None
+
+
+async def _keep_effect(connection: Connection, plant: Plant, effect: Effect, reason: str) -> None:
+    """Record what cannot be written: the lane goes on, and people see what is missing."""
+    asset = plant.assets.get(getattr(effect, "equipment_id", 0)) or plant.by_tag[getattr(effect, "tag_id", 0)]
+    log.error("left out: the database refuses it", asset=asset.path, found=type(effect).__name__,
+              tag_id=getattr(effect, "tag_id", None), at=str(getattr(effect, "at", None)), error=reason)  # fmt: skip
+    fields = json.dumps(_fields(effect), default=str).encode()
+    await _keep(connection, asset.path, fields, f"{type(effect).__name__} is refused: {reason}")
+
+
+async def _refuse_word(connection: Connection, plant: Plant, effect: WordRefused) -> None:
+    asset = plant.assets[effect.equipment_id]
+    name = next((name for name, tag_id in asset.tags.items() if tag_id == effect.tag_id), str(effect.tag_id))
+    log.warning("word is left out: it is too long", asset=asset.path, tag=name, at=str(effect.at),
+                characters=len(effect.word), most=LONGEST_WORD)  # fmt: skip
+    reason = f"the word has {len(effect.word)} characters; at most {LONGEST_WORD} are read"
+    await _keep(connection, f"{asset.path}/{name}", effect.word.encode("utf-8", "backslashreplace"), reason)
+
+
+async def _keep(connection: Connection, address: str, content: bytes, reason: str) -> None:
+    letter = DeadLetter(_SOURCE, address, content, reason[:500], datetime.now(UTC))
+    await dead_letter.insert(connection, _SOURCE, [letter], only_unknown=True)
 
 
 async def take_over_operators(connection: Connection, instances: Collection[Instance]) -> dict[int, AlarmRow]:
@@ -70,6 +141,8 @@ async def update_alarms(connection: Connection, assets: Collection[Asset], rows:
 
 async def _write_effect(connection: Connection, plant: Plant, book: PostingBook, effect: Effect) -> None:
     match effect:
+        case WordRefused():
+            await _refuse_word(connection, plant, effect)
         case StateChanged():
             await _begin_state(connection, plant, effect)
         case ReasonGiven():
@@ -84,8 +157,6 @@ async def _write_effect(connection: Connection, plant: Plant, book: PostingBook,
         case OrderChanged(previous=str(previous)):
             if plant.assets[effect.equipment_id].accounting.facts.is_final:
                 book.complete(previous)
-        case OrderChanged():
-            pass
         case EpochBegan():
             if effect.cause != "first":
                 log.warning("counter began anew", tag_id=effect.tag_id, cause=effect.cause, at=str(effect.at))

@@ -16,7 +16,16 @@ from typing import Any, Final
 from bridge.model.production import CountKind, MachineState
 from bridge.model.quality import is_bad
 from rules.production.counter import Count, CounterSpec, follow, is_count
-from rules.production.effects import Counted, Effect, EpochBegan, LateState, OrderChanged, ReasonGiven, StateChanged
+from rules.production.effects import (
+    Counted,
+    Effect,
+    EpochBegan,
+    LateState,
+    OrderChanged,
+    ReasonGiven,
+    StateChanged,
+    WordRefused,
+)
 from rules.sample import Sample
 
 
@@ -32,6 +41,7 @@ class Role(IntEnum):
     SCRAP = 6
 
 
+LONGEST_WORD: Final = 200  # characters of an order's number, a state or a reason
 _FRESH: Final = timedelta(days=1)  # to a value older than this no counter comes back from a glitch
 _KINDS = {Role.GOOD: CountKind.GOOD, Role.SCRAP: CountKind.SCRAP}
 
@@ -84,11 +94,17 @@ class Accounting:
                 self._take_words(at, words, effects)
                 self._count(role, sample, effects)
             elif role is not Role.NONE:
-                words[role] = _word(sample)
+                words[role] = self._believed(_word(sample), sample, effects)
                 if role is Role.STATE:
                     self._remember_late(at, sample, effects, words)
         self._take_words(at, words, effects)
         return effects
+
+    def _believed(self, word: str | None, sample: Sample, effects: list[Effect]) -> str | None:
+        if word is None or len(word) <= LONGEST_WORD:
+            return word
+        effects.append(WordRefused(self.facts.equipment_id, sample.tag_id, sample.at, sample.ordinal, word))
+        return ""
 
     def _remember_late(
         self, at: datetime, sample: Sample, effects: list[Effect], words: dict[Role, str | None]

@@ -79,4 +79,15 @@ class Counted:
         return f"{self.tag_id}|{self.at.isoformat()}|{self.ordinal}"
 
 
-Effect = StateChanged | ReasonGiven | LateState | OrderChanged | EpochBegan | Counted
+@dataclass(frozen=True, slots=True)
+class WordRefused:
+    """A word of the device that is too long to be one: it is taken for none, and kept where people see it."""
+
+    equipment_id: int
+    tag_id: int
+    at: datetime
+    ordinal: int
+    word: str
+
+
+Effect = WordRefused | StateChanged | ReasonGiven | LateState | OrderChanged | EpochBegan | Counted

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import random
+import string
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -218,6 +221,37 @@ async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_throu
     assert sum(int(p[2]) for p in await postings(bench)) == 2
     causes = [row["cause"] for row in await bench.rows("select cause from counter_epoch order by epoch")]
     assert causes == ["first", "correction", "glitch", "reset", "glitch"]
+
+
+async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_stop_nobody(bench: Bench):
+    noise = random.Random(1)
+    long = "".join(noise.choices(string.ascii_letters, k=6000))
+    await bench.feed.send(together(CNC, 0, order__number=long, parts__good=0, state=long, scrap__reason=long))
+    await bench.feed.send(together(CNC, 1, order__number=long, parts__good=1))
+    await bench.feed.send(piece(0, 0) + piece(1, 1), lane=2)
+    await bench.step(60)
+    counts = await bench.rows("select order_number, qty from production_count order by order_number nulls last")
+    assert counts == [{"order_number": "MO/1", "qty": 1}, {"order_number": None, "qty": 1}]
+    letters = await bench.rows("select address, length(payload) as length from dead_letter where source = 'rules' order by 1")
+    assert {(row["address"], row["length"]) for row in letters} == {
+        (f"{CNC}/{name}", 6000) for name in ("order.number", "state", "scrap.reason")}  # fmt: skip
+
+
+async def test_what_the_database_refuses_is_left_out_and_its_neighbours_go_on(bench: Bench):
+    await bench.connection.execute("alter table production_count add check (order_number <> 'poison')")
+    await bench.feed.send(piece(0, 0, order="poison") + piece(1, 1, order="poison") + piece(2, 2) + piece(3, 3))
+    await bench.feed.send(vibration((0, 5.0), (3, 5.0)), lane=2)
+    await bench.step(60)
+    assert await bench.rows("select order_number, sum(qty)::int as qty from production_count group by 1") == [
+        {"order_number": "MO/1", "qty": 2}]  # fmt: skip
+    assert await bench.one("select count(*) from ticket") == 1
+    letter = await bench.one("select address, payload, reason from dead_letter")
+    assert letter["address"] == FINAL
+    assert json.loads(letter["payload"])["order_number"] == "poison"
+    assert "Counted is refused" in letter["reason"]
+    await bench.feed.send(piece(61, 4))
+    await bench.step(90)
+    assert await bench.one("select sum(qty)::int from production_count") == 3
 
 
 async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Bench):
