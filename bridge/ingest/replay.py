@@ -90,7 +90,7 @@ class Replay:
             ids = await self._tags.resolve(connection, each.readings)
             if any(known is None for known in ids):
                 if len(found) == 1:
-                    report.refused["new tag, and ingest.max_new_tags are registered"] += 1
+                    report.refused[self._tags.why_not(each.readings[ids.index(None)].tag)] += 1
                     return
                 await self._one_by_one(connection, found, report)
                 return

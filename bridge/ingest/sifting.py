@@ -7,6 +7,7 @@ at fault stands alone.
 
 from __future__ import annotations
 
+import json
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -21,14 +22,10 @@ from bridge.store import reading as readings_table
 from bridge.store.database import Connection
 from bridge.store.reading import Row
 
-# The database refuses data, not service: only these are worth looking for the one reading at fault.
-REFUSALS: Final = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    psycopg.NotSupportedError,
-    psycopg.errors.ProgramLimitExceeded,
-    struct.error,
-)
+# PostgreSQL, appendix A: not supported, data, integrity, program limit. By class of SQLSTATE, because Python's classes mix:
+# an index row that is too long is an OperationalError, as a lost connection is.
+_REFUSING: Final = ("0A", "22", "23", "54")
+_REASON: Final = 1000  # characters of the database's own words
 _Key = tuple[int, int, int]
 
 
@@ -58,6 +55,19 @@ async def sift(
     return sifted
 
 
+def is_refusal(error: Exception) -> bool:
+    """Whether data was refused, not service: only then it is worth looking for the one reading at fault."""
+    if isinstance(error, psycopg.Error) and error.sqlstate is not None:
+        return error.sqlstate.startswith(_REFUSING)
+    # Without a code: what psycopg or the packing refused before the server saw it.
+    return isinstance(error, psycopg.DataError | struct.error | UnicodeError)
+
+
+def reason_of(error: Exception) -> str:
+    """The refusal as a dead letter says it."""
+    return "the database refuses it: " + " ".join(str(error).split())[:_REASON]
+
+
 def refusal(source: str, reading: Reading, reason: str, received_at: datetime) -> DeadLetter:
     """The dead letter of one reading: its payload is the reading as a JSON object, which can be sent again."""
     content = {
@@ -68,7 +78,11 @@ def refusal(source: str, reading: Reading, reason: str, received_at: datetime) -
         "unit": reading.unit,
         "ordinal": reading.ordinal,
     }
-    return DeadLetter(source, "/".join(reading.tag), orjson.dumps(content), reason, received_at)
+    try:
+        payload = orjson.dumps(content)
+    except orjson.JSONEncodeError:  # half of a surrogate pair
+        payload = json.dumps(content, separators=(",", ":")).encode()
+    return DeadLetter(source, "/".join(reading.tag), payload, reason, received_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,10 +103,11 @@ async def _store(connection: Connection, lane: int, seq: int, rows: Sequence[Row
             if merged.rows + len(merged.known) != len(rows):
                 # Another lane stored one of these keys at this instant: it is seen when the batch is written again.
                 raise psycopg.errors.SerializationFailure("a reading was stored by another lane meanwhile")
-    except REFUSALS as error:
+    except (psycopg.Error, struct.error, UnicodeError) as error:
+        if not is_refusal(error):
+            raise
         if len(rows) == 1:
-            reason = "the database refuses it: " + " ".join(str(error).split())
-            note.sifted.dead_letters.append(refusal(note.source, rows[0][1], reason, note.received_at))
+            note.sifted.dead_letters.append(refusal(note.source, rows[0][1], reason_of(error), note.received_at))
             return
         half = len(rows) // 2
         await _store(connection, lane, seq, rows[:half], note)

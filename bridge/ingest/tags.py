@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+import psycopg
 import structlog
 
 from bridge.config.settings import Settings
+from bridge.ingest.sifting import is_refusal, reason_of
 from bridge.model.equipment import TagKind
 from bridge.model.reading import Reading, TagKey, TagSpec
 from bridge.sources.delivery import Source
@@ -30,6 +32,7 @@ class Tags:
         self._source_name = source_name
         self._source = source
         self._ids: dict[TagKey, KnownTag] = {}
+        self._refused: dict[TagKey, str] = {}
         self._drifting: set[TagKey] = set()
 
     def forget(self) -> None:
@@ -39,13 +42,18 @@ class Tags:
     async def resolve(self, connection: Connection, readings: Sequence[Reading]) -> Sequence[KnownTag | None]:
         """The tag of each of the readings, registering new ones in a transaction of its own.
 
-        None stands for one too many: `max_new_tags` are registered.
+        None stands for one that was not registered: `why_not` says why.
         """
         try:
             return [self._ids[reading[0]] for reading in readings]
         except KeyError:
             await self._learn(connection, readings)
         return [self._ids.get(reading.tag) for reading in readings]
+
+    def why_not(self, key: TagKey) -> str:
+        """Why the last `resolve` gave None for a tag."""
+        too_many = f"new tag, and {self._cap} are registered: raise ingest.max_new_tags or mend the device"
+        return self._refused.get(key, too_many)
 
     async def id_of(self, connection: Connection, key: TagKey) -> int | None:
         """The id of one tag; None where it is not registered."""
@@ -68,6 +76,25 @@ class Tags:
         for reading in readings:
             if reading.tag not in self._ids and reading.tag not in unknown:
                 unknown[reading.tag] = reading
+        self._refused.clear()
+        await self._learn_each(connection, unknown)
+
+    async def _learn_each(self, connection: Connection, unknown: dict[TagKey, Reading]) -> None:
+        """Find or register tags; where the database refuses one, they are halved until it stands alone."""
+        try:
+            await self._find_or_register(connection, unknown)
+        except (psycopg.Error, ValueError) as error:
+            if isinstance(error, psycopg.Error) and not is_refusal(error):
+                raise
+            if len(unknown) == 1:
+                self._refused.update(dict.fromkeys(unknown, reason_of(error)))
+                return
+            each = list(unknown.items())
+            half = len(each) // 2
+            await self._learn_each(connection, dict(each[:half]))
+            await self._learn_each(connection, dict(each[half:]))
+
+    async def _find_or_register(self, connection: Connection, unknown: dict[TagKey, Reading]) -> None:
         self._ids.update(await tag.find(connection, unknown.keys()))
         if new := [self._spec(first) for key, first in unknown.items() if key not in self._ids]:
             await self._register(connection, new)

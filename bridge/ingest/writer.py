@@ -10,6 +10,7 @@ database is asked what became of it (pg_xact_status), so that a batch is neither
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,11 +24,11 @@ from bridge.config.settings import Settings
 from bridge.errors import LaneTaken
 from bridge.ingest import metrics
 from bridge.ingest.buffer import Batch
-from bridge.ingest.sifting import REFUSALS, Sifted, refusal, sift
+from bridge.ingest.sifting import Sifted, is_refusal, refusal, sift
 from bridge.ingest.tags import Tags
-from bridge.model.reading import DeadLetter, Reading, instant
+from bridge.model.reading import DeadLetter, instant
 from bridge.sources.backoff import Backoff
-from bridge.sources.delivery import Delivery, Memory, Source
+from bridge.sources.delivery import Memory, Source
 from bridge.store import dead_letter, gap, source_state
 from bridge.store import reading as readings_table
 from bridge.store.database import Connection, connect
@@ -63,7 +64,6 @@ class LaneWriter:
 
     def __init__(self, settings: Settings, source_name: str, lane: int, source: Source) -> None:
         self._dsn = settings.database.dsn.get_secret_value()
-        self._cap = settings.ingest.max_new_tags
         self._source_name = source_name
         self._lane = lane
         self._source = source
@@ -126,7 +126,9 @@ class LaneWriter:
         work = await self._prepare(connection, batch)
         try:
             return await self._transact(connection, batch, work, is_careful=False)
-        except REFUSALS:
+        except (psycopg.Error, struct.error, UnicodeError) as error:
+            if not is_refusal(error):
+                raise
             self._unclear = None  # the transaction was rolled back
             return await self._transact(connection, batch, work, is_careful=True)
 
@@ -160,7 +162,8 @@ class LaneWriter:
             ids = await self._tags.resolve(connection, delivery.readings)
             for reading, known in zip(delivery.readings, ids, strict=True):
                 if known is None:
-                    refused.append(self._over_cap(reading, delivery))
+                    reason = self._tags.why_not(reading.tag)
+                    refused.append(refusal(self._source_name, reading, reason, delivery.received_at))
                     continue
                 # By place, not by name: this is done for each reading. Text in a tag of numbers, or a number in one of texts.
                 if reading[3 if known[1] == "text" else 4] is not None:
@@ -230,10 +233,6 @@ class LaneWriter:
                 )
         for key, value in state.items():
             await source_state.put(connection, self._source_name, key, value)
-
-    def _over_cap(self, reading: Reading, delivery: Delivery) -> DeadLetter:
-        reason = f"new tag, and {self._cap} are registered: raise ingest.max_new_tags or mend the device"
-        return refusal(self._source_name, reading, reason, delivery.received_at)
 
     def _count(self, stored: Stored) -> None:
         metrics.DUPLICATES.labels(self._source_name).inc(stored.duplicates)

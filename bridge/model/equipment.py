@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Self
+from typing import Final, Self
+
+MAX_NAME: Final = 200  # characters
+_FORBIDDEN: Final = re.compile(r"[/+#\x00-\x1f\x7f\ud800-\udfff]")  # and halves of surrogate pairs, which are no text
 
 
 class EquipmentLevel(StrEnum):
@@ -30,8 +34,14 @@ class EquipmentPath:
         if not 1 <= len(self.names) <= len(LEVELS):
             raise ValueError(f"an equipment path has 1 to {len(LEVELS)} names, this one has {len(self.names)}")
         for name in self.names:
-            if not name or name != name.strip() or any(c in name for c in "/+#\0"):
-                raise ValueError(f"{name!r} is no equipment name: not empty, no blanks around it, none of / + #")
+            if not name or name != name.strip() or _FORBIDDEN.search(name):
+                raise ValueError(
+                    f"{name[:80]!r} is no equipment name: not empty, no blanks around it, none of / + #, no control characters"
+                )
+            if len(name) > MAX_NAME:
+                raise ValueError(
+                    f"'{name[:40]}...' is no equipment name: it has {len(name)} characters, more than {MAX_NAME}"
+                )
 
     @classmethod
     def parse(cls, text: str) -> Self:

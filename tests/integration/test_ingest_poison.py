@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import random
+import string
+from datetime import UTC, datetime
+
+import pytest
+
 from bridge.codecs import json_readings
+from bridge.ingest.writer import LaneWriter
+from bridge.model.reading import Reading, TagKey
 from bridge.sources import mqtt_decoding
+from bridge.sources.delivery import Delivery
 from tests.integration.ingest_bench import (
     EPOCH_MS,
     mqtt_settings,
@@ -15,6 +25,7 @@ from tests.integration.ingest_bench import (
     until,
 )
 
+LONGEST = "".join(random.Random(2).choices(string.ascii_letters + string.digits, k=5000))
 COUNT = "select count(*) from reading"
 NESTED = b'{"a":' * 1000 + b"1" + b"}" * 1000
 
@@ -50,3 +61,44 @@ async def test_a_message_on_which_the_decoding_itself_fails_costs_no_neighbour(d
     monkeypatch.setattr(mqtt_decoding, "CODECS", {"json": decode})
     [letter] = await store_around(database_dsn, broker.url, "codecfault", "m1", b'{"poison": "x"}')
     assert letter == (b'{"poison": "x"}', "the decoding failed: RuntimeError: a codec's own fault")
+
+
+async def test_a_machine_name_too_long_for_the_index_costs_no_neighbour(database_dsn, broker):
+    [(payload, reason)] = await store_around(database_dsn, broker.url, "longname", LONGEST, b'{"x":1}')
+    assert payload == b'{"x":1}'
+    assert "equipment name" in reason
+    assert len(reason) < 300
+
+
+@pytest.mark.parametrize(
+    ("tag", "told"),
+    [
+        (TagKey(f"acme/{LONGEST}", "parts"), "equipment name"),
+        (TagKey("acme/m1", LONGEST), "index row size"),
+        (TagKey("acme/m1", "half \ud800"), "surrogates not allowed"),
+        (TagKey("acme/m1", "nul \0"), "NUL"),
+    ],
+)
+async def test_a_tag_that_the_database_refuses_costs_no_neighbour_whatever_its_source_let_pass(database_dsn, tag, told):
+    settings = mqtt_settings(database_dsn, "mqtt://nowhere:1", "t")
+    writer = LaneWriter(settings, "t", 1, Tagless())
+    good = [TagKey("acme/m2", f"parts{n}") for n in range(6)]
+    await writer.open()
+    async with asyncio.timeout(20):
+        readings = [Reading(key, EPOCH_MS * 1000, 0, 1.0, None, 0) for key in (*good[:3], tag, *good[3:])]
+        stored = await writer.write([Delivery(readings, datetime.now(UTC))])
+    await writer.close()
+    assert (stored.readings, stored.dead_letters) == (6, 1)
+    [(reason,)] = await query(database_dsn, "select reason from dead_letter")
+    assert reason.startswith("the database refuses it: ")
+    assert told in reason
+
+
+class Tagless:
+    """A source that names no tags; it never runs."""
+
+    def known_tags(self):
+        return {}
+
+    def address_of(self, tag):
+        return tag.equipment
