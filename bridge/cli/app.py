@@ -90,7 +90,8 @@ def demo(
     ] = 0.1,
 ) -> None:
     """A whole plant on this machine: machines, broker, database, rules, ERP and control tower."""
-    from bridge.cli.demo.run import DemoOptions, run_demo
+    from bridge.cli.demo.options import DemoOptions
+    from bridge.cli.demo.run import run_demo
 
     raise typer.Exit(run_demo(DemoOptions(duration, report, keep, port, seed, erp_failures), out))
 

@@ -5,30 +5,28 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import psycopg
 from rich.console import Console
 
 from bridge.cli.demo.ledger import commit_percentiles
+from bridge.cli.demo.stage import Stage
 from bridge.store.database import connected
 from bridge.store.ledger import Ledger, message_to_commit_ms
-
-if TYPE_CHECKING:
-    from bridge.cli.demo.stage import Stage
 
 _PATIENCE_S: Final = 120.0
 _LOOK_S: Final = 0.25
 
 
-async def settle(stage: Stage, out: Console) -> tuple[Ledger, dict[str, Any] | None]:
-    """The database's ledger once nothing is under way any more, or after two minutes, and the times to commit.
+async def settle(stage: Stage, out: Console, patience_s: float = _PATIENCE_S) -> tuple[Ledger, dict[str, Any] | None]:
+    """The database's ledger once nothing is under way any more, or after `patience_s`, and the times to commit.
 
     Nothing is under way when every reading sent is stored or a dead letter, the rules have followed every batch, every
     finished piece has its posting, the relay is idle and every ticket has its evidence. What differs then differs.
     """
     sent = stage.plant_truth()["readings_sent"]
-    deadline = time.monotonic() + _PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while True:
         with suppress(psycopg.OperationalError):
             ledger = await stage.ledger()
@@ -37,7 +35,7 @@ async def settle(stage: Stage, out: Console) -> tuple[Ledger, dict[str, Any] | N
                 break
         await asyncio.sleep(_LOOK_S)
     if waiting:
-        out.print(f"[yellow]still under way after {_PATIENCE_S:.0f} s:[/] {', '.join(waiting)}")
+        out.print(f"[yellow]still under way after {patience_s:.0f} s:[/] {', '.join(waiting)}")
     async with connected(stage.settings.database.dsn.get_secret_value(), "demo") as connection:
         return ledger, commit_percentiles(await message_to_commit_ms(connection))
 

@@ -6,14 +6,13 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
 from rich.console import Console
 
 from bridge.cli.demo.ending import settle
 from bridge.cli.demo.ledger import percentiles, print_report, report, write_report
+from bridge.cli.demo.options import DemoOptions
 from bridge.cli.demo.probe import FeedProbe
 from bridge.cli.demo.servers import private_servers
 from bridge.cli.demo.stage import LOGIN, Stage
@@ -21,19 +20,6 @@ from bridge.cli.demo.status import show_status
 from bridge.cli.logs import set_up_logs
 from bridge.cli.signals import stop_on_signals
 from bridge.store.embedded import data_folder
-
-
-@dataclass(frozen=True, slots=True)
-class DemoOptions:
-    """What the command line says; times in seconds."""
-
-    duration_s: float | None
-    report: Path | None
-    keep: Path | None
-    port: int | None
-    seed: int
-    erp_failures: float
-
 
 _ENDED: Final = 130
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 from zoneinfo import ZoneInfo
 
 import httpx
@@ -21,6 +21,7 @@ import orjson
 import psycopg
 from rich.console import Console
 
+from bridge.cli.demo.options import DemoOptions
 from bridge.cli.demo.servers import Servers
 from bridge.cli.supervisor import Child
 from bridge.cli.up import add_account, prepare_database, processes
@@ -30,9 +31,6 @@ from bridge.store import source_state
 from bridge.store.database import connected
 from bridge.store.embedded import free_port
 from bridge.store.ledger import Ledger, read_ledger
-
-if TYPE_CHECKING:
-    from bridge.cli.demo.run import DemoOptions
 
 LOGIN: Final = "demo"
 _TOWER_PORT: Final = 8050

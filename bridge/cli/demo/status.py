@@ -5,17 +5,15 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import psycopg
 from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
+from bridge.cli.demo.stage import Stage
 from bridge.store.ledger import Ledger
-
-if TYPE_CHECKING:
-    from bridge.cli.demo.stage import Stage
 
 _TERMINAL_S: Final = 1.0
 _PLAIN_S: Final = 10.0
