@@ -113,6 +113,20 @@ async def test_orders_and_shipments_that_the_database_refuses_are_left_out_alone
     assert [row["number"] for row in shipments] == ["OUT2\\u0000"]
 
 
+@pytest.mark.parametrize("asked", ["31536000", "86399999999990", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_stream_whose_system_asks_for_years_waits_a_quarter_of_an_hour(database_dsn, asked):
+    busy = http(503, b"busy", f"Retry-After: {asked}\r\n")
+    async with connected(database_dsn, "test") as connection, odd_system(lambda _: busy) as table:
+        await post(connection, "O1", [1])
+        async with relaying(database_dsn, table):
+            [row] = await until(database_dsn, lambda rows: "busy" in rows[0]["last_error"])
+        [wait] = await (
+            await connection.execute("select extract(epoch from next_at - now())::float as seconds from outbox")
+        ).fetchall()
+    assert (row["state"], row["attempts"]) == ("pending", 1)
+    assert 800 < wait["seconds"] <= 901
+
+
 async def test_mistake_of_our_own_ends_no_relay_and_is_tried_again(database_dsn, monkeypatch):
     prepare, failed = outbox.prepare_session, asyncio.Event()
 

@@ -31,7 +31,7 @@ async def follow(lane: Lane, every: timedelta, connection: Connection, stop: asy
         except ConnectorError as error:
             failures += 1
             lane.key.refused(error) if isinstance(error, CredentialsError) else lane.system.lost(error)
-            wait = lane.rhythm.retry.delay(failures, random.random(), getattr(error, "retry_after", None))  # noqa: S311  # jitter
+            wait = lane.rhythm.retry.delay(failures, random.random(), lane.rhythm.asked(error))  # noqa: S311  # jitter
             await pause(stop, max(wait, every))
             continue
         since, failures = began - lane.rhythm.overlap, 0

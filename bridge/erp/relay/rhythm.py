@@ -24,6 +24,14 @@ class Rhythm:
     look_again: timedelta  # where no notification came
     overlap: timedelta  # of two readings of orders: clocks differ, and a transaction takes its time
     ending: timedelta  # for attempts in hand when the relay is stopped
+    # What a system may ask for at most (Retry-After). A broken proxy asks for years, and its stream would stand still for them;
+    # who asks for longer in earnest is asked a few times more and answers that it is busy.
+    longest_asked: timedelta = timedelta(minutes=15)
+
+    def asked(self, error: Exception) -> timedelta | None:
+        """The wait that a system asked for with its failure, at most `longest_asked`; None where it asked for none."""
+        wait: timedelta | None = getattr(error, "retry_after", None)
+        return None if wait is None else min(wait, self.longest_asked)
 
 
 DEFAULT: Final = Rhythm(

@@ -99,7 +99,7 @@ async def _postpone(
     """What follows from a failure: later, later after a look, after the key is mended, or when a person says so."""
     result = outcome(error)
     # A request that nobody waits for any more may still be carried out: looking too early would not see it.
-    at_least = lane.settle if result == "unknown" else getattr(error, "retry_after", None)
+    at_least = lane.settle if result == "unknown" else lane.rhythm.asked(error)
     wait = lane.rhythm.retry.delay(row.attempts, random.random(), at_least)  # noqa: S311  # jitter
     match error:
         case BusinessError():
