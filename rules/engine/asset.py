@@ -25,7 +25,9 @@ from rules.sample import Sample
 
 log = structlog.get_logger()
 
-MAX_AHEAD: Final = timedelta(days=1)  # a source time further in the future is a broken clock's, and must not move ours
+MAX_AHEAD: Final = timedelta(
+    minutes=5
+)  # a source time further in the future is a broken clock's, and must not move ours
 
 
 class Held(NamedTuple):
@@ -53,6 +55,8 @@ class Asset:
     held: list[Held] = field(default_factory=list)
     released: datetime | None = None
     newest: datetime | None = None
+    lateness: timedelta = timedelta()
+    left_out: int = 0  # readings of the far future since the start
     behind: timedelta = timedelta()  # how long after its source time the newest reading was received
 
     def hold(self, reading: FollowedReading, received_at: datetime | None) -> None:
@@ -60,13 +64,8 @@ class Asset:
         if received_at is None:
             if self.newest is not None and reading.ts > self.newest:
                 return  # left out before the restart too: its source time is far in the future
-        elif reading.ts > received_at + MAX_AHEAD:
-            log.warning(
-                "reading is left out: its time is in the future",
-                asset=self.path,
-                tag_id=reading.tag_id,
-                at=str(reading.ts),
-            )
+        elif reading.ts > received_at + max(self.lateness, MAX_AHEAD):
+            self._leave_out(reading, received_at)
             return
         elif self.newest is None or reading.ts > self.newest:
             self.newest, self.behind = reading.ts, received_at - reading.ts
@@ -77,6 +76,25 @@ class Asset:
             self.held.append(held)
         else:
             insort(self.held, held)
+
+    def _leave_out(self, reading: FollowedReading, received_at: datetime) -> None:
+        self.left_out += 1
+        log.warning(
+            "reading is left out: its time is in the future", asset=self.path, tag=self._name_of(reading.tag_id),
+            at=str(reading.ts), ahead_s=round((reading.ts - received_at).total_seconds(), 1), left_out=self.left_out,
+        )  # fmt: skip
+
+    def _name_of(self, tag_id: int) -> str:
+        return next((name for name, known in self.tags.items() if known == tag_id), str(tag_id))
+
+    def _tell_late(self, late: list[Held]) -> None:
+        """Say what came so late that counters, orders and rules had gone on: what it told of may be missing."""
+        assert self.released is not None, "late is what is before it"
+        log.warning(
+            "readings came too late", asset=self.path, readings=len(late),
+            tags=sorted({self._name_of(held.tag_id) for held in late}), first=str(late[0].at),
+            late_s=round((self.released - late[0].at).total_seconds(), 1),
+        )  # fmt: skip
 
     def clock(self, now: datetime | None, lateness: timedelta) -> datetime | None:
         """How far time may go: behind the newest source time, or behind the asset's running clock where `now` is given."""
@@ -98,6 +116,8 @@ class Asset:
         """Work on everything up to an instant: gives what accounting finds, and adds what the rules tell to `told`."""
         count = bisect_right(self.held, until, key=lambda held: held.at)
         ready, self.held = self.held[:count], self.held[count:]
+        if late := [held for held in ready if self.released and held.at <= self.released]:
+            self._tell_late(late)
         for at, group in groupby(ready, key=lambda held: held.at):
             samples = [held.sample for held in group]
             effects = self.accounting.apply(at, samples)

@@ -138,7 +138,9 @@ class Plant:
             counter=CounterSpec(production.modulus, production.max_delta),
             states={**states, **production.states},
         )
-        asset = self.assets[tag.equipment_id] = Asset(tag.equipment_id, tag.path, Accounting(facts))
+        asset = self.assets[tag.equipment_id] = Asset(
+            tag.equipment_id, tag.path, Accounting(facts), lateness=self.lateness
+        )
         if stored := self.saved.get((PRODUCTION, tag.path)):
             asset.accounting.restore(stored)
         self._restore_clock(asset)

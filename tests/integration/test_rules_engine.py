@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
 from bridge.model.alarm import AlarmState
 from bridge.store import alarm
@@ -221,6 +222,28 @@ async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_throu
     assert sum(int(p[2]) for p in await postings(bench)) == 2
     causes = [row["cause"] for row in await bench.rows("select cause from counter_epoch order by epoch")]
     assert causes == ["first", "correction", "glitch", "reset", "glitch"]
+
+
+async def test_message_of_a_clock_hours_ahead_is_left_out_told_and_freezes_nothing(bench: Bench):
+    async def send(second: float, good: int, order: str, received: float) -> None:
+        await bench.feed.send(together(FINAL, second, order__number=order, parts__good=good), received=received)
+        await bench.step(received + 1.2)
+
+    await send(0, 0, "A", 0)
+    with capture_logs() as logs:
+        await send(72_000, 2, "A", 2)
+        await send(1.5, 1, "A", 3)
+    assert sorted((entry["tag"], entry["ahead_s"]) for entry in logs if "future" in entry["event"]) == [
+        ("order.number", 71_998.0), ("parts.good", 71_998.0)]  # fmt: skip
+    for second in range(4, 40):
+        await send(second, second, "A" if second < 20 else "B", second)
+    await bench.step(120)
+    counts = await bench.rows("select order_number, sum(qty)::int as qty from production_count group by 1 order by 1")
+    assert counts == [{"order_number": "A", "qty": 19}, {"order_number": "B", "qty": 20}]
+    with capture_logs() as logs:
+        await send(38.5, 38, "B", 121)
+    assert [(entry["readings"], entry["tags"]) for entry in logs if "too late" in entry["event"]] == [
+        (2, ["order.number", "parts.good"])]  # fmt: skip
 
 
 async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_stop_nobody(bench: Bench):
