@@ -25,6 +25,7 @@ from bridge.model.quality import BAD, BAD_NO_DATA, GOOD, UNCERTAIN, is_bad
 from bridge.model.reading import Reading, TagKey
 
 MAX_TAG_NAME: Final = 200  # characters
+MAX_UNIT: Final = 64  # characters
 MAX_TEXT: Final = 100_000  # characters
 MAX_EXACT_INTEGER: Final = 2**53  # beyond it a double skips whole numbers, and a counter would be wrong unseen
 
@@ -97,11 +98,10 @@ class Message:
             name = self._tag_of(element) if tag is None else tag
             time_us = self._own_time(self._time(element.get(fields.time)))
             code = self._status(element.get(fields.quality))
-            unit = element.get(fields.unit)
+            unit = self._unit(element.get(fields.unit))
         except PayloadError as error:
             self._fail(element, where, str(error))
             return
-        unit = unit if isinstance(unit, str) and not _CONTROL.search(unit) else ""
         self._add(name, element[fields.value], time_us, code, unit, element, where)
 
     def _tag_of(self, element: dict[str, Any]) -> Any:
@@ -172,6 +172,19 @@ class Message:
         if type(written) is int and 0 <= written <= _MAX_STATUS:
             return written
         raise PayloadError(f"{self._fields.quality}: neither good, uncertain, bad nor a status code: {written!r:.80}")
+
+    def _unit(self, written: Any) -> str:
+        """The unit that is written; none where it is no text. Raises PayloadError naming the field."""
+        if not isinstance(written, str):
+            return ""
+        if len(written) > MAX_UNIT or _CONTROL.search(written):
+            raise PayloadError(
+                f"{self._fields.unit}: a unit has at most {MAX_UNIT} characters and no control characters"
+            )
+        try:
+            return _without_surrogates(written)
+        except PayloadError as error:
+            raise PayloadError(f"{self._fields.unit}: {error}") from error
 
     def _own_time(self, time_us: int | None) -> int:
         if time_us is None:

@@ -16,7 +16,7 @@ from typing import Any, Final
 import orjson
 
 from bridge.codecs.decoded import Place
-from bridge.codecs.json_readings import MAX_EXACT_INTEGER, MAX_TAG_NAME
+from bridge.codecs.json_readings import MAX_EXACT_INTEGER, MAX_TAG_NAME, MAX_UNIT
 from bridge.codecs.source_time import EARLIEST_US, LATEST_AHEAD_US, parse_time
 from bridge.errors import PayloadError
 from bridge.model.quality import GOOD
@@ -94,7 +94,7 @@ class QuickJson:
         unit = content.get(self._unit, "")
         if name is None:
             name = content.get(self._tag_field)
-        if type(unit) is not str or not unit.isprintable() or type(name) is not str:
+        if type(unit) is not str or not unit.isprintable() or len(unit) > MAX_UNIT or type(name) is not str:
             return None
         tag = self._tags.get(name) or self._tag_of(name)
         return None if tag is None else _new(Reading, (tag, time_us, 0, value, None, GOOD, unit))

@@ -102,3 +102,19 @@ class Tagless:
 
     def address_of(self, tag):
         return tag.equipment
+
+
+@pytest.mark.parametrize(
+    ("case", "unit", "told"),
+    [
+        ("half", b"\\ud800", "half of a surrogate pair"),
+        ("nul", b"\\u0000", "control characters"),
+        ("long", b"x" * 65, "at most 64 characters"),
+    ],
+)
+async def test_a_unit_that_is_no_text_costs_no_neighbour(database_dsn, broker, case, unit, told):
+    payload = b'{"tag":"v","value":1,"unit":"' + unit + b'"}'
+    [(kept, reason)] = await store_around(database_dsn, broker.url, f"unit{case}", "m1", payload)
+    assert kept == payload
+    assert "unit: " in reason
+    assert told in reason
