@@ -149,11 +149,13 @@ class LaneWriter:
         """What the unclear transaction stored, where it took effect after all."""
         if self._unclear is None:
             return None
-        (xid, stored), self._unclear = self._unclear, None
+        xid, stored = self._unclear
         try:
-            return stored if await readings_table.was_committed(connection, xid) else None
+            was_committed = await readings_table.was_committed(connection, xid)
         except psycopg.DataError:  # an id of the future: another server took over before this transaction reached it
-            return None
+            was_committed = False
+        self._unclear = None  # only now: where the question fails as well, it is asked again
+        return stored if was_committed else None
 
     async def _prepare(self, connection: Connection, batch: Batch) -> _Work:
         rows: list[Row] = []

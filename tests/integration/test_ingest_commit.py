@@ -35,6 +35,7 @@ class CuttingProxy:
         self._dsn = dsn
         self._server: asyncio.Server
         self.cut: str | None = None
+        self.cut_question = False
         self.cuts = 0
 
     async def __aenter__(self) -> Self:
@@ -61,6 +62,10 @@ class CuttingProxy:
                     if cut == "after":
                         server_writer.write(content)
                         await server_reader.read(65536)
+                    break
+                if self.cut_question and b"pg_xact_status" in content:
+                    self.cut_question = False
+                    self.cuts += 1
                     break
                 server_writer.write(content)
         finally:
@@ -94,3 +99,21 @@ async def test_a_commit_whose_answer_is_lost_is_neither_repeated_nor_forgotten(d
     assert await query(database_dsn, "select sum(rows), sum(duplicates) from batch") == [(21, 0)]
     assert await scalar(database_dsn, "select count(*) = max(seq) and min(seq) = 1 from batch")
     assert await scalar(database_dsn, "select count(*) from dead_letter") == 0
+
+
+async def test_a_commit_is_not_repeated_where_the_question_after_it_fails_as_well(database_dsn, broker):
+    async with CuttingProxy(database_dsn) as proxy:
+        settings = mqtt_settings(proxy.dsn, broker.url, "cuttwice")
+        with publishing(broker.url) as publisher:
+            async with running(settings):
+                await subscribed(database_dsn)
+                publisher.send("cuttwice/m1/tag/a", {"value": 0, "ts": EPOCH_MS})
+                await until(database_dsn, COUNT, lambda n: n == 1)
+                proxy.cut_question = True
+                proxy.cut = "after"
+                publisher.send("cuttwice/m1/tag/a", b"no JSON")
+                await eventually(lambda: proxy.cuts == 2)
+                publisher.send("cuttwice/m1/tag/a", {"value": 1, "ts": EPOCH_MS + 1})
+                await until(database_dsn, COUNT, lambda n: n == 2)
+    assert await scalar(database_dsn, "select count(*) from dead_letter") == 1
+    assert await scalar(database_dsn, "select count(*) = max(seq) and min(seq) = 1 from batch")
