@@ -9,7 +9,8 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import secrets
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, Final, Literal
@@ -25,6 +26,9 @@ _QUERIES: Final = load("account")
 _HASHER: Final = PasswordHasher()
 _TOKEN_BYTES: Final = 32
 _KEPT_AFTER_END: Final = timedelta(days=30)
+# A verification takes 64 MiB and a core for some hundredths of a second: two at a time, the others wait without a connection. A pool
+# of its own, so that they keep nothing else waiting that runs in threads.
+_VERIFIERS: Final = ThreadPoolExecutor(2, "password")
 
 Role = Literal["viewer", "operator", "admin"]
 _RANK: Final[dict[str, int]] = {"viewer": 0, "operator": 1, "admin": 2}
@@ -52,11 +56,26 @@ async def create_account(connection: Connection, login: str, password: str, role
     return int(row["id"])
 
 
-async def verify(connection: Connection, login: str, password: str) -> Account | None:
-    """The account that login and password open. An unknown login takes as long as a wrong password."""
+@dataclass(frozen=True, slots=True)
+class Locked:
+    """What a login leads to: an account, or None where nobody has it, and the hash that its password must match."""
+
+    account: Account | None
+    password_hash: str | None = field(repr=False)
+
+
+async def find_locked(connection: Connection, login: str) -> Locked:
+    """What `unlock` needs; the connection can be given back before."""
     row = await (await connection.execute(_QUERIES.by_login, {"login": login})).fetchone()
-    is_right = await asyncio.to_thread(_matches, row["password_hash"] if row else _nobodys_hash(), password)
-    return Account(row["id"], row["login"], row["role"]) if row and is_right else None
+    if row is None:
+        return Locked(None, None)
+    return Locked(Account(row["id"], row["login"], row["role"]), row["password_hash"])
+
+
+async def unlock(locked: Locked, password: str) -> Account | None:
+    """The account, where the password opens it. An unknown login takes as long as a wrong password."""
+    is_right = await asyncio.get_running_loop().run_in_executor(_VERIFIERS, _matches, locked.password_hash, password)
+    return locked.account if is_right else None
 
 
 async def open_session(connection: Connection, account: Account, now: datetime, lifetime: timedelta) -> str:
@@ -93,9 +112,9 @@ def digest(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-def _matches(password_hash: str, password: str) -> bool:
+def _matches(password_hash: str | None, password: str) -> bool:
     try:
-        return _HASHER.verify(password_hash, password)
+        return _HASHER.verify(password_hash or _nobodys_hash(), password)
     except (VerificationError, InvalidHashError):
         return False
 

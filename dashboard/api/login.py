@@ -3,41 +3,64 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Final
+from typing import Any, Final
 
+import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from psycopg_pool import PoolTimeout
 
 from bridge.store import account
 from dashboard.api.models import Credentials, Me
 from dashboard.api.sessions import COOKIE, token_of
 from dashboard.api.tower import TheAccount, TheTower, Tower
 
-router: Final = APIRouter(prefix="/api/v1", tags=["login"])
+
+class _Discreet(APIRoute):
+    """Says what is wrong with a request without repeating it: it may hold a password, and texts that no JSON can."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler with its refusals made so."""
+        handle = super().get_route_handler()
+
+        async def discreet(request: Request) -> Response:
+            try:
+                return await handle(request)
+            except RequestValidationError as error:
+                problems = [{"loc": problem["loc"], "msg": problem["msg"]} for problem in error.errors()]
+                raise HTTPException(422, problems) from None
+
+        return discreet
+
+
+router: Final = APIRouter(prefix="/api/v1", tags=["login"], route_class=_Discreet)
 
 
 @router.post("/login")
 async def log_in(credentials: Credentials, request: Request, response: Response, tower: TheTower) -> Me:
-    """Open a session. 401 for a wrong login or password, 429 after too many of them."""
+    """Open a session. 401 for a wrong login or password, 422 for what is none, 429 after too many wrong ones."""
+    if not credentials.login.isprintable():
+        raise HTTPException(422, "the login has characters that no login has")
     address = request.client.host if request.client else ""
-    _check_throttle(tower, credentials.login, address)
-    now = datetime.now(UTC)
-    async with tower.pool.connection() as connection:
-        found = await account.verify(connection, credentials.login, credentials.password)
-        if found is None:
-            _note_failure(tower, credentials.login, address)
-            await account.write_audit(connection, credentials.login.lower(), "login failed", address, now)
-            raise HTTPException(401, "wrong login or password")
-        lifetime = timedelta(hours=tower.settings.dashboard.session_h)
-        async with connection.transaction():
-            token = await account.open_session(connection, found, now, lifetime)
-            await account.write_audit(connection, found.login, "login", address, now)
-    tower.by_login.succeeded(found.login)
+    tried_at = time.monotonic()
+    _check_throttle(tower, credentials.login, address, tried_at)
+    tower.by_login.tried(credentials.login.lower(), tried_at)
+    tower.by_address.tried(address, tried_at)
+    try:
+        found, token = await _open_session(tower, credentials, address)
+    except (psycopg.OperationalError, PoolTimeout):
+        _take_back(tower, credentials.login, address, tried_at)  # nobody looked at the password
+        raise
+    _take_back(tower, credentials.login, address, tried_at)
+    tower.by_login.succeeded(credentials.login.lower())
     response.set_cookie(
         COOKIE,
         token,
-        max_age=int(lifetime.total_seconds()),
+        max_age=int(_lifetime(tower).total_seconds()),
         httponly=True,
         samesite="lax",
         secure=tower.settings.dashboard.secure_cookie,
@@ -64,8 +87,26 @@ async def who_am_i(me: TheAccount) -> Me:
     return Me(login=me.login, role=me.role)
 
 
-def _check_throttle(tower: Tower, login: str, address: str) -> None:
-    now = time.monotonic()
+async def _open_session(tower: Tower, credentials: Credentials, address: str) -> tuple[account.Account, str]:
+    """Whose session it is, and its token; no connection is held while the password is verified."""
+    now = datetime.now(UTC)
+    async with tower.pool.connection() as connection:
+        locked = await account.find_locked(connection, credentials.login)
+    found = await account.unlock(locked, credentials.password)
+    async with tower.pool.connection() as connection, connection.transaction():
+        if found is not None:
+            token = await account.open_session(connection, found, now, _lifetime(tower))
+            await account.write_audit(connection, found.login, "login", address, now)
+            return found, token
+        await account.write_audit(connection, credentials.login.lower(), "login failed", address, now)
+    raise HTTPException(401, "wrong login or password")
+
+
+def _lifetime(tower: Tower) -> timedelta:
+    return timedelta(hours=tower.settings.dashboard.session_h)
+
+
+def _check_throttle(tower: Tower, login: str, address: str, now: float) -> None:
     wait_s = max(tower.by_login.wait_s(login.lower(), now), tower.by_address.wait_s(address, now))
     if wait_s > 0:
         raise HTTPException(
@@ -73,7 +114,6 @@ def _check_throttle(tower: Tower, login: str, address: str) -> None:
         )
 
 
-def _note_failure(tower: Tower, login: str, address: str) -> None:
-    now = time.monotonic()
-    tower.by_login.failed(login.lower(), now)
-    tower.by_address.failed(address, now)
+def _take_back(tower: Tower, login: str, address: str, tried_at: float) -> None:
+    tower.by_login.take_back(login.lower(), tried_at)
+    tower.by_address.take_back(address, tried_at)

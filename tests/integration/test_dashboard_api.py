@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -9,6 +11,7 @@ import httpx
 import pytest
 import websockets
 
+from bridge.store import account
 from bridge.store.account import create_account
 from bridge.store.database import connected
 from tests.dashboard_process import Tower, running_tower
@@ -105,6 +108,47 @@ async def test_after_five_failures_the_right_password_has_to_wait(tower):
         answer = await tower.log_in(client)
     assert (codes, answer.status_code) == ([401] * 5, 429)
     assert 0 < int(answer.headers["retry-after"]) <= 60
+
+
+async def test_wrong_logins_at_the_same_time_count_against_each_other(tower):
+    async with tower.client() as client:
+        answers = await asyncio.gather(*(tower.log_in(client, LOGIN, f"wrong {n}") for n in range(40)))
+    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [429] * 35
+
+
+async def test_right_logins_use_up_no_tries(tower):
+    async with tower.client() as client:
+        answers = [await tower.log_in(client) for _ in range(25)]
+    assert {answer.status_code for answer in answers} == {200}
+
+
+async def test_no_connection_is_held_while_passwords_are_verified(tower, client, monkeypatch):
+    """A pool of 6: with as many verifications in hand and more, the others are served on."""
+    verifying, verified = threading.Semaphore(0), threading.Event()
+
+    def slow(_password_hash, _password):
+        verifying.release()
+        return not verified.wait(30)
+
+    monkeypatch.setattr(account, "_matches", slow)
+    tries = [asyncio.create_task(tower.log_in(client, f"nobody {n}", "wrong")) for n in range(12)]
+    await asyncio.to_thread(lambda: [verifying.acquire(timeout=30) for _ in range(2)])
+    assert (await client.get("/api/v1/plant")).status_code == 200
+    assert not verifying.acquire(blocking=False)  # two at a time
+    verified.set()
+    assert {(await each).status_code for each in tries} == {401}
+
+
+@pytest.mark.parametrize("field", ["login", "password"])
+@pytest.mark.parametrize("characters", ["\\u0000", "\\ud800", "\\udc00\\ud800"])
+async def test_credentials_of_impossible_characters_are_refused_and_not_repeated(tower, field, characters):
+    texts = {"login": LOGIN, "password": "a wrong one"} | {field: f"secret{characters}"}
+    body = "{" + ", ".join(f'"{name}": "{text}"' for name, text in texts.items()) + "}"
+    async with tower.client() as client:
+        answer = await client.post("/api/v1/login", content=body, headers={"content-type": "application/json"})
+    # A password may hold a NUL: it is never kept.
+    assert answer.status_code == (401 if (field, characters) == ("password", "\\u0000") else 422)
+    assert "secret" not in answer.text
 
 
 async def test_new_password_ends_the_old_sessions(database_dsn, seed, client):
