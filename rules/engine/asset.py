@@ -3,7 +3,7 @@
 Readings are worked on in the order of their source time, not of their arrival: each waits until the asset's own clock, taken from
 the newest source time seen, is `lateness` further. So the same readings give the same result in any order of arrival within that
 bound, and a machine whose clock is wrong disturbs no other. While no batch is unread that clock runs on with the wall's, which
-lets delays end without a reading. What comes later than the bound is worked on at once, as late.
+lets delays end without a reading; those of rules only while their lane is heard. What comes later than the bound is worked on at once, as late.
 """
 
 from __future__ import annotations
@@ -28,6 +28,9 @@ log = structlog.get_logger()
 MAX_AHEAD: Final = timedelta(
     minutes=5
 )  # a source time further in the future is a broken clock's, and must not move ours
+QUIET: Final = timedelta(
+    seconds=30
+)  # a lane that sends nothing for so long has nothing to say; before, it may be unheard
 
 
 class Held(NamedTuple):
@@ -56,6 +59,8 @@ class Asset:
     released: datetime | None = None
     newest: datetime | None = None
     lateness: timedelta = timedelta()
+    lanes: set[int] = field(default_factory=set)  # that brought its readings
+    heard: datetime | None = None  # when the newest batch of these was received
     left_out: int = 0  # readings of the far future since the start
     behind: timedelta = timedelta()  # how long after its source time the newest reading was received
 
@@ -69,6 +74,7 @@ class Asset:
             return
         elif self.newest is None or reading.ts > self.newest:
             self.newest, self.behind = reading.ts, received_at - reading.ts
+        self.lanes.add(reading.lane)
         role = self.accounting.roles.get(reading.tag_id, Role.NONE)
         sample = Sample(*reading[:6])
         held = Held(reading.ts, role, reading.tag_id, reading.ordinal, sample, reading.lane, reading.batch_seq)
@@ -98,22 +104,48 @@ class Asset:
 
     def clock(self, now: datetime | None, lateness: timedelta) -> datetime | None:
         """How far time may go: behind the newest source time, or behind the asset's running clock where `now` is given."""
+        reached = self._reached(now, lateness)
+        return reached if self.released is None or reached is None else max(reached, self.released)
+
+    def rules_clock(self, now: datetime | None, lateness: timedelta) -> datetime | None:
+        """How far delays of rules may run out: with the wall's clock only as far as the asset's lanes were heard.
+
+        What a value was before an outage says nothing of the time in it. A lane that is quiet for `QUIET` is taken at its word.
+        """
+        if now is not None and self.heard is not None and now < self.heard + QUIET:
+            now = min(now, self.heard)
+        return self._reached(now, lateness)
+
+    def is_due(self, until: datetime, rules_until: datetime) -> bool:
+        """Whether a reading or a delay is to be worked on at these instants."""
+        if self.held and self.held[0].at <= until:
+            return True
+        rules_due = self._rules_due()
+        return rules_due is not None and rules_due <= rules_until
+
+    def wakes_at(self, lateness: timedelta) -> datetime | None:
+        """When, by the wall's clock, the first thing is due if nothing more is read; None where nothing is."""
+        wakes = [self.held[0].at + self.behind + lateness] if self.held else []
+        if rules_due := self._rules_due():
+            wake = rules_due + self.behind + lateness
+            wakes.append(wake if self.heard is None or wake <= self.heard else max(wake, self.heard + QUIET))
+        return min(wakes, default=None)
+
+    def hear(self, lane: int, received_at: datetime) -> None:
+        """Take note that a batch of a lane came, whoever's readings are in it."""
+        if lane in self.lanes and (self.heard is None or received_at > self.heard):
+            self.heard = received_at
+
+    def _reached(self, now: datetime | None, lateness: timedelta) -> datetime | None:
         if self.newest is None:
             return self.released
-        reached = self.newest - lateness
-        if now is not None:
-            reached = max(reached, now - self.behind - lateness)
-        return reached if self.released is None else max(reached, self.released)
+        return max(self.newest, now - self.behind if now else self.newest) - lateness
 
-    def due(self) -> datetime | None:
-        """The instant of the first thing that waits for time to go on; None where nothing does."""
-        instants = [due for instance in self.instances if (due := instance.due())]
-        if self.held:
-            instants.append(self.held[0].at)
-        return min(instants, default=None)
+    def _rules_due(self) -> datetime | None:
+        return min((due for instance in self.instances if (due := instance.due())), default=None)
 
-    def release(self, until: datetime, told: list[tuple[Instance, Told]]) -> Iterator[Effect]:
-        """Work on everything up to an instant: gives what accounting finds, and adds what the rules tell to `told`."""
+    def release(self, until: datetime, rules_until: datetime, told: list[tuple[Instance, Told]]) -> Iterator[Effect]:
+        """Work on readings and delays up to their instants: gives what accounting finds, adds what the rules tell to `told`."""
         count = bisect_right(self.held, until, key=lambda held: held.at)
         ready, self.held = self.held[:count], self.held[count:]
         if late := [held for held in ready if self.released and held.at <= self.released]:
@@ -124,7 +156,7 @@ class Asset:
             yield from effects
             self._show(at, samples, bool(effects), told)
         for instance in self.instances:
-            self._safely(instance, lambda each: each.advance(until), told)
+            self._safely(instance, lambda each: each.advance(rules_until), told)
         self.released = until if self.released is None else max(until, self.released)
 
     def situation(self) -> Situation:

@@ -70,6 +70,10 @@ class Plant:
             self.by_tag[reading.tag_id].hold(reading, received[reading.lane, reading.batch_seq])
         for batch in batches:
             self.read[batch.lane] = batch.seq
+        for lane in {batch.lane for batch in batches}:
+            newest = max(batch.received_at for batch in batches if batch.lane == lane)
+            for asset in self.assets.values():
+                asset.hear(lane, newest)
 
     def release(self, now: datetime | None) -> Released:
         """Work on everything whose time has come; `now` is None while batches are unread."""
@@ -80,11 +84,11 @@ class Plant:
                 # Its first readings: a restart must find them again, even when they are held for a while.
                 asset.released = asset.held[0].at - timedelta(microseconds=1)
                 released.assets.append(asset)
-            if until is None:
+            rules_until = asset.rules_clock(now, self.lateness)
+            if until is None or rules_until is None:
                 continue
-            due = asset.due()
-            if due is not None and due <= until:
-                released.effects.extend(asset.release(until, released.told))
+            if asset.is_due(until, rules_until):
+                released.effects.extend(asset.release(until, rules_until, released.told))
                 released.assets.append(asset)
         return released
 
@@ -96,11 +100,7 @@ class Plant:
     def wakes_at(self) -> datetime | None:
         """When, by the wall's clock, the first thing is due that needs no further reading; None where nothing waits."""
         return min(
-            (
-                due + asset.behind + self.lateness
-                for asset in self.assets.values()
-                if (due := asset.due()) and asset.newest
-            ),
+            (wake for asset in self.assets.values() if asset.newest and (wake := asset.wakes_at(self.lateness))),
             default=None,
         )
 
@@ -186,6 +186,7 @@ class Plant:
             asset.released = datetime.fromisoformat(released)
             asset.newest = datetime.fromisoformat(newest) if newest else None
             asset.behind = timedelta(seconds=behind_s)
+            asset.heard = asset.newest + asset.behind if asset.newest else None
 
 
 def _role(name: str, production: ProductionSettings) -> Role:

@@ -78,11 +78,38 @@ async def test_evidence_is_completed_though_a_sensor_sent_what_is_no_number(benc
 
 async def test_alarm_is_raised_by_a_timer_without_a_reading_at_its_instant(bench: Bench):
     await bench.feed.send(vibration((0, 2.0), (5, 3.0)))
-    await bench.step(8.9)
+    await bench.feed.send(together(FINAL, 8.9, motor__temp=40.0))  # the lane is heard, the machine says nothing
+    await bench.step(8.95)
     assert await bench.one("select count(*) from alarm") == 0
-    assert bench.follower.wakes_at() == at(9)
+    await bench.feed.send(together(FINAL, 9, motor__temp=40.0))
     await bench.step(9)
     assert await bench.one("select raised_at from alarm") == at(8)
+
+
+async def test_delay_runs_out_in_a_lane_that_is_quiet_for_long(bench: Bench):
+    await bench.feed.send(vibration((0, 2.0), (5, 3.0)))
+    await bench.step(7)
+    assert bench.follower.wakes_at() == at(35)
+    await bench.step(34.9)
+    assert await bench.one("select count(*) from alarm") == 0
+    await bench.step(35)
+    assert await bench.one("select raised_at from alarm") == at(8)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_outage_of_the_bridge_makes_no_alarm_that_never_was(bench: Bench, restarts: bool):
+    for second in range(10):
+        await bench.feed.send(vibration((second, 1.0)))
+        await bench.step(second)
+    await bench.feed.send(vibration((10, 5.0)))
+    for second in range(10, 20):
+        await bench.step(second)  # the bridge is away, the rules are not
+        if restarts:
+            await bench.restart()
+    await bench.feed.send(vibration(*((second, 1.0) for second in range(11, 25))), received=20)
+    await bench.step(60)
+    assert await bench.one("select count(*) from alarm") == 0
+    assert await bench.one("select count(*) from ticket") == 0
 
 
 async def test_delay_goes_on_after_a_restart_in_its_middle(bench: Bench):
