@@ -40,7 +40,7 @@ class MqttSource:
 
     def __init__(self, settings: MqttSettings) -> None:
         self._settings = settings
-        self._filters = [subscription.topic_filter for subscription in settings.subscribe]
+        self._filters = settings.filters
         self._session = MqttSession(settings, self._take)
         self._inbox = Inbox(2 * settings.receive_maximum)
         self._decoding = Decoding(settings)
@@ -114,12 +114,13 @@ class MqttSource:
 
     async def _subscribe(self, is_present: bool, earlier: list[str]) -> None:
         """Subscribe again, always: the configuration may have changed, and so may the broker's rights."""
-        if is_present and (stale := sorted(set(earlier) - set(self._filters))):
-            await self._session.unsubscribe(stale)
-            log.info("mqtt unsubscribed", source=self._settings.name, filters=stale)
         codes = await self._session.subscribe(self._filters)
         refused = [f for f, code in zip(self._filters, codes, strict=True) if self._is_refused(f, code)]
         self.health.live = len(self._filters) - len(refused)
+        if is_present and (stale := sorted(set(earlier) - set(self._filters))):
+            # Last: what comes between the two matches both and is known by its key; the other way round it would be lost.
+            await self._session.unsubscribe(stale)
+            log.info("mqtt unsubscribed", source=self._settings.name, filters=stale)
 
     def _is_refused(self, name: str, code: ReasonCode) -> bool:
         if is_refused(code):

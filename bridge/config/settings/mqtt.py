@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+import re
+from typing import Final, Literal, Self
 
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.config.settings.mapping import MqttSubscription
 from bridge.config.settings.source import SourceTable
+
+_GROUP: Final = re.compile(r"[^/+#\x00-\x1f]*")
+_SHARE: Final = "$share/"
 
 
 class MqttSettings(SourceTable):
@@ -35,6 +39,11 @@ class MqttSettings(SourceTable):
     session_expiry_s: int = Field(
         7 * 86400, ge=0, description="How long the broker keeps the session, seconds. Default 7 days."
     )
+    share: str = Field(
+        "",
+        description="Name of a share group (MQTT 5, 4.8.2): the broker gives each message to one of the sources of the group,"
+        " each with a lane and a client id of its own. Default: this source gets every message.",
+    )
     subscribe: list[MqttSubscription] = Field(min_length=1)
 
     @model_validator(mode="after")
@@ -42,6 +51,30 @@ class MqttSettings(SourceTable):
         known = [s if s.clock else s.model_copy(update={"clock": self.clock}) for s in self.subscribe]
         object.__setattr__(self, "subscribe", known)  # frozen for everybody else
         return self
+
+    @field_validator("share")
+    @classmethod
+    def _group_is_one_level(cls, group: str) -> str:
+        if not _GROUP.fullmatch(group):
+            raise ValueError(f"a share group is one plain name, without / + # and control characters, not {group!r}")
+        return group
+
+    @field_validator("subscribe")
+    @classmethod
+    def _topics_are_plain(cls, subscriptions: list[MqttSubscription]) -> list[MqttSubscription]:
+        """The broker delivers what is shared under its plain topic, which a topic with the prefix never matches."""
+        for topic in (s.topic for s in subscriptions if s.topic.startswith(_SHARE)):
+            _, group, plain = [*topic.split("/", 2), "", ""][:3]
+            raise ValueError(
+                f'the group has a setting of its own: share = "{group}" and topic = "{plain}", not {topic!r}'
+            )
+        return subscriptions
+
+    @property
+    def filters(self) -> list[str]:
+        """What to subscribe to, in the order of `subscribe`."""
+        prefix = f"{_SHARE}{self.share}/" if self.share else ""
+        return [prefix + subscription.topic_filter for subscription in self.subscribe]
 
     @property
     def session(self) -> str:
