@@ -9,6 +9,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY: Final = CollectorRegistry()
 _SOURCE: Final = ("source",)
 _COMMIT_BUCKETS_S: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
+_LAG_BUCKETS_S: Final = (0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600, 86_400)
+_BATCH_BUCKETS: Final = (0, 1, 10, 100, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000)
 
 READINGS: Final = Counter("amor_ingest_readings", "Readings stored.", _SOURCE, registry=REGISTRY)
 BATCHES: Final = Counter("amor_ingest_batches", "Transactions committed.", _SOURCE, registry=REGISTRY)
@@ -42,6 +44,26 @@ LATENCY_S: Final = Histogram(
     "From the arrival of a batch's oldest message to its commit.",
     _SOURCE,
     buckets=_COMMIT_BUCKETS_S,
+    registry=REGISTRY,
+)
+LAG_S: Final = Histogram(
+    "amor_ingest_lag_seconds",
+    "From the newest source time of a batch to its commit; a time ahead of ours counts as 0.",
+    _SOURCE,
+    buckets=_LAG_BUCKETS_S,
+    registry=REGISTRY,
+)
+NEWEST_S: Final = Gauge(
+    "amor_ingest_newest_source_time_seconds",
+    "Newest source time of the last batch that had readings, seconds since 1970.",
+    _SOURCE,
+    registry=REGISTRY,
+)
+BATCH_READINGS: Final = Histogram(
+    "amor_ingest_batch_readings",
+    "Readings that a transaction stored.",
+    _SOURCE,
+    buckets=_BATCH_BUCKETS,
     registry=REGISTRY,
 )
 PENDING_ROWS: Final = Gauge("amor_ingest_pending_rows", "Readings in the buffer.", _SOURCE, registry=REGISTRY)

@@ -5,12 +5,16 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
+from operator import attrgetter
+from typing import Final
 
 from bridge.config.settings import IngestSettings
 from bridge.ingest import metrics
 from bridge.ingest.buffer import Batch, Buffer
 from bridge.ingest.writer import LaneWriter
 from bridge.sources.delivery import Delivery
+
+_SOURCE_TIME: Final = attrgetter("source_time_us")  # read of every reading
 
 
 class Lane:
@@ -72,7 +76,13 @@ class Lane:
         name = self._source_name
         metrics.READINGS.labels(name).inc(readings)
         metrics.BATCHES.labels(name).inc()
+        metrics.BATCH_READINGS.labels(name).observe(readings)
         metrics.MESSAGES.labels(name).inc(sum(delivery.messages for delivery in batch))
         metrics.COMMIT_S.labels(name).observe(commit_s)
-        metrics.LATENCY_S.labels(name).observe((datetime.now(UTC) - batch[0].received_at).total_seconds())
+        now = datetime.now(UTC)
+        metrics.LATENCY_S.labels(name).observe((now - batch[0].received_at).total_seconds())
+        if newest := [max(map(_SOURCE_TIME, delivery.readings)) for delivery in batch if delivery.readings]:
+            newest_s = max(newest) / 1e6
+            metrics.NEWEST_S.labels(name).set(newest_s)
+            metrics.LAG_S.labels(name).observe(max(0.0, now.timestamp() - newest_s))
         metrics.PENDING_ROWS.labels(name).set(self._buffer.rows)
