@@ -28,6 +28,28 @@ async def test_wrong_password_is_told_and_the_right_one_leads_to_where_one_wante
     await expect(page.locator("h1")).to_have_text("cnc2")
 
 
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        "/%09/evil.example/",
+        "/.//evil.example/",
+        "//evil.example",
+        "/%5Cevil.example",
+        "https://evil.example",
+        "javascript:alert(1)",
+    ],
+)
+async def test_login_leads_to_no_other_host(watched, elsewhere):
+    """A link to the login page must not be a way to a page that looks like ours; the fixture reports requests to elsewhere."""
+    page = watched.page
+    await page.goto(f"{watched.url}/login?next={elsewhere}")
+    await page.get_by_label("Login").fill("olga")
+    await page.get_by_label("Password").fill(PASSWORD)
+    await page.get_by_role("button", name="Log in").click()
+    await page.wait_for_url(lambda url: "/login" not in url)
+    assert page.url.startswith(f"{watched.url}/")
+
+
 async def test_a_piece_changes_the_figures_through_the_socket(watched, seed):
     await watched.log_in()
     output = watched.page.locator('[data-kpi="posted"] .aim')

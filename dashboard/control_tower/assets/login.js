@@ -7,8 +7,15 @@
 
   function destination() {
     var next = new URLSearchParams(window.location.search).get("next") || "/";
-    // Only a path of our own: "//host" and "/\host" would lead elsewhere.
-    return /^\/(?![/\\])/.test(next) ? next : "/";
+    var origin = window.location.origin;
+    try {
+      // As the browser reads it, which leaves out tabs and takes "\" for "/": only a page of our own. With its origin, because a path
+      // may begin with "//" and would name a host if it stood alone.
+      var target = new URL(next, origin);
+      return target.href.startsWith(origin + "/") ? origin + target.pathname + target.search : "/";
+    } catch {
+      return "/";
+    }
   }
 
   function say(text) {
