@@ -82,7 +82,7 @@ class Plant:
             until = asset.clock(now, self.lateness)
             if asset.released is None and asset.held:
                 # Its first readings: a restart must find them again, even when they are held for a while.
-                asset.released = asset.held[0].at - timedelta(microseconds=1)
+                asset.released = asset.held[0].at - self.lateness - timedelta(microseconds=1)
                 released.assets.append(asset)
             rules_until = asset.rules_clock(now, self.lateness)
             if until is None or rules_until is None:
