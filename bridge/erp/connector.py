@@ -63,11 +63,16 @@ class Found:
 
 
 class Refusal(Exception):
-    """The answer behind a ConnectorError (its `__cause__`): what operators read beside a dead letter."""
+    """The answer behind a ConnectorError (its `__cause__`): what operators read beside a dead letter.
 
-    def __init__(self, status: int, text: str) -> None:
+    `is_own_fault`: the system itself, not something before it, says that it failed at this request. It may be passing (a conflict
+    of two users) or for good (a fault in its code at this order's data), which only repetition tells.
+    """
+
+    def __init__(self, status: int, text: str, *, is_own_fault: bool = False) -> None:
         self.status = status
         self.text = text
+        self.is_own_fault = is_own_fault
         super().__init__(f"{status}: {text}")
 
 

@@ -134,6 +134,13 @@ async def record_attempt(connection: Connection, outbox_id: int, exchange: Excha
     await connection.execute(_QUERIES.record_attempt, _columns(outbox_id, exchange))
 
 
+async def same_failures(connection: Connection, outbox_id: int, step: str, status: int, most: int) -> int:
+    """How many failures of a row, from the newest back, were this one; counts up to `most`."""
+    columns = {"id": outbox_id, "step": step, "status": status, "most": most}
+    row = await (await connection.execute(_QUERIES.same_failures, columns)).fetchone()
+    return 0 if row is None else int(row["times"])
+
+
 async def finish(connection: Connection, outbox_id: int, external_id: str) -> None:
     """The business system has it, under this id. A work request's id goes to its ticket as well, in the same statement."""
     await connection.execute(_QUERIES.finish, {"id": outbox_id, "external_id": storable(external_id)})

@@ -114,6 +114,20 @@ where id = %(id)s;
 insert into outbox_attempt (outbox_id, step, outcome, status, request, answer, duration_ms)
 values (%(id)s, %(step)s, %(outcome)s, %(status)s, %(request)s, %(answer)s, %(duration_ms)s);
 
+-- name: same_failures
+-- How many failures up to now, at most %(most)s, were in this step with this status; what went well in between (the look-up, the steps
+-- before) does not count.
+with failure as (
+    select step, status, row_number() over (order by id desc) as nth
+    from outbox_attempt
+    where outbox_id = %(id)s and outcome <> 'ok'
+    order by id desc
+    limit %(most)s
+)
+
+select coalesce(min(nth) filter (where (step, status) is distinct from (%(step)s, %(status)s)) - 1, count(*)) as times
+from failure;
+
 -- name: finish
 with closed as (
     update outbox set state = 'done', done_at = now(), external_id = %(external_id)s, last_error = ''

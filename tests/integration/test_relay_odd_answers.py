@@ -6,6 +6,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -111,6 +112,34 @@ async def test_orders_and_shipments_that_the_database_refuses_are_left_out_alone
         shipments = await (await connection.execute("select number from shipment")).fetchall()
     assert [(row["number"], row["product"]) for row in orders] == [("O1", "p"), ("O3\\u0000", "p\\ud800"), ("O6", "p")]
     assert [row["number"] for row in shipments] == ["OUT2\\u0000"]
+
+
+async def test_request_that_the_system_fails_at_again_and_again_is_parked_for_a_person(database_dsn):
+    answers = iter(http(500, json.dumps({"name": "x", "message": f"fault {n}"}).encode()) for n in range(1000))
+    stop = asyncio.Event()
+    rhythm = replace(QUICK, most_own_faults=5)
+    async with connected(database_dsn, "test") as connection, odd_system(lambda _: next(answers)) as table:
+        await post(connection, "O1", [1])
+        running = asyncio.create_task(relay.run(settings_of(database_dsn, table), stop, rhythm))
+        [row] = await until(database_dsn, lambda rows: rows[0]["state"] == "parked")
+        assert "5 times: mend it there" in row["last_error"]
+        # The first was met while planning, the others while looking up.
+        assert row["attempts"] == 6
+        assert await outbox.replay(connection, row["id"])
+        stop.set()
+        await running
+
+
+async def test_proxy_that_fails_again_and_again_parks_nothing(database_dsn):
+    stop = asyncio.Event()
+    rhythm = replace(QUICK, most_own_faults=2)
+    async with connected(database_dsn, "test") as connection, odd_system(lambda _: http(500, b"<html>")) as table:
+        await post(connection, "O1", [1])
+        running = asyncio.create_task(relay.run(settings_of(database_dsn, table), stop, rhythm))
+        [row] = await until(database_dsn, lambda rows: rows[0]["attempts"] > 6 or rows[0]["state"] == "parked")
+        assert row["state"] != "parked"
+        stop.set()
+        await running
 
 
 @pytest.mark.parametrize("asked", ["31536000", "86399999999990", "Fri, 31 Dec 9999 23:59:59 GMT"])

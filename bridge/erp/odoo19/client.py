@@ -69,7 +69,10 @@ class OdooClient:
             raise unclear(f"{call} went out and no answer came: {_name(error)}") from error
         text = self._readable(response.content)
         if not response.is_success:
-            raise _failure(call, response, unclear, text) from Refusal(response.status_code, text)
+            says = _odoo_message(response)
+            is_own_fault = response.status_code == httpx.codes.INTERNAL_SERVER_ERROR and says is not None
+            refusal = Refusal(response.status_code, text, is_own_fault=is_own_fault)
+            raise _failure(call, response, unclear, text, says) from refusal
         try:
             value = json.loads(response.content, parse_float=Decimal, object_hook=_storable)
         except _UNREADABLE as error:
@@ -98,9 +101,11 @@ class OdooClient:
         return storable(text[:_LONGEST_ANSWER])
 
 
-def _failure(call: str, response: httpx.Response, unclear: type[ConnectorError], text: str) -> ConnectorError:
+def _failure(
+    call: str, response: httpx.Response, unclear: type[ConnectorError], text: str, says: str | None
+) -> ConnectorError:
     """The error that an answer means. Odoo's own errors are JSON and its transaction is rolled back; a proxy's say nothing."""
-    status, says = response.status_code, _odoo_message(response)
+    status = response.status_code
     match status:
         case 408 | 425 | 429 | 503:
             return TransientError(

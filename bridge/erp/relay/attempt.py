@@ -52,6 +52,14 @@ class Attempt:
             self._connection, self._row.id, self._exchange(outcome(error), status, answer or str(error))
         )
 
+    async def is_hopeless(self, error: Exception, most: int) -> bool:
+        """Whether the system has said `most` times in a row that it failed at this request; asked once the failure is recorded."""
+        cause = error.__cause__
+        if not isinstance(cause, Refusal) or not cause.is_own_fault:
+            return False
+        times = await outbox.same_failures(self._connection, self._row.id, self._step, cause.status, most)
+        return times >= most
+
     async def _look_up(self, event: Event) -> Found:
         self._enter("look up")
         found = await self._connector.lookup(event)

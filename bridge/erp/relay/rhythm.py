@@ -27,6 +27,10 @@ class Rhythm:
     # What a system may ask for at most (Retry-After). A broken proxy asks for years, and its stream would stand still for them;
     # who asks for longer in earnest is asked a few times more and answers that it is busy.
     longest_asked: timedelta = timedelta(minutes=15)
+    # So often a system may say that it failed at the same request before a person is told: it is no conflict of two users any more,
+    # and the stream stands still meanwhile. With the waits above it takes a quarter of an hour, in which an ERP that was started
+    # anew, or whose own database was, is back: such an outage must not park every stream.
+    most_own_faults: int = 100
 
     def asked(self, error: Exception) -> timedelta | None:
         """The wait that a system asked for with its failure, at most `longest_asked`; None where it asked for none."""

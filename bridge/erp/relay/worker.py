@@ -77,6 +77,10 @@ async def _attempt(lane: Lane, connection: Connection, row: outbox.Claimed) -> N
         raise
     except Exception as error:  # noqa: BLE001  # a connector's mistake must not stop the other streams
         await attempt.record_failure(error)
+        if await attempt.is_hopeless(error, lane.rhythm.most_own_faults):
+            error = BusinessError(
+                f"{error} ({lane.rhythm.most_own_faults} times: mend it there, then replay this event)"
+            )
         await _postpone(lane, connection, row, error, is_unclear=attempt.is_unclear, bound=bound)
         return
     await outbox.finish(connection, row.id, external_id)
