@@ -206,6 +206,7 @@ class MqttSession:
         properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho's has no types
         properties.SessionExpiryInterval = self._settings.session_expiry_s
         properties.ReceiveMaximum = self._settings.receive_maximum
+        properties.MaximumPacketSize = self._settings.maximum_packet_size
         return properties
 
     def _attach(self) -> None:

@@ -118,3 +118,22 @@ async def test_a_unit_that_is_no_text_costs_no_neighbour(database_dsn, broker, c
     assert kept == payload
     assert "unit: " in reason
     assert told in reason
+
+
+async def test_a_message_of_ten_megabytes_is_kept_as_a_dead_letter(database_dsn, broker):
+    payload = b"x" * 10_000_000
+    [(kept, reason)] = await store_around(database_dsn, broker.url, "tenmb", "m1", payload)
+    assert kept == payload
+    assert reason.startswith("not JSON")
+
+
+async def test_a_message_past_the_maximum_packet_size_is_not_taken_and_costs_no_neighbour(database_dsn, broker):
+    settings = mqtt_settings(database_dsn, broker.url, "packet", maximum_packet_size=10_000)
+    with publishing(broker.url) as publisher:
+        async with running(settings):
+            await subscribed(database_dsn)
+            publisher.send("packet/m1/many", {"a": 1, "ts": EPOCH_MS})
+            publisher.send("packet/m1/many", b"x" * 20_000)
+            publisher.send("packet/m1/many", {"a": 2, "ts": EPOCH_MS + 1})
+            await until(database_dsn, COUNT, lambda n: n == 2)
+    assert await scalar(database_dsn, "select count(*) from dead_letter") == 0

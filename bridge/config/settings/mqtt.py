@@ -36,6 +36,12 @@ class MqttSettings(SourceTable):
     receive_maximum: int = Field(
         20_000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 20 000."
     )
+    maximum_packet_size: int = Field(
+        16 * 1024 * 1024,
+        ge=1024,
+        le=268_435_455,
+        description="Bytes of one message at most (MQTT 5); the broker discards larger ones, unseen by the bridge. Default 16 MiB.",
+    )
     session_expiry_s: int = Field(
         7 * 86400, ge=0, description="How long the broker keeps the session, seconds. Default 7 days."
     )
