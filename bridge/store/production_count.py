@@ -34,6 +34,13 @@ class Posted(NamedTuple):
     qty: int
 
 
+class NeverPosted(NamedTuple):
+    """Pieces that stay unposted: no order was known, or no rule posted yet."""
+
+    without_order: int
+    before_the_rule: int
+
+
 async def begin_epoch(connection: Connection, *, tag_id: int, epoch: int, at: datetime, cause: str) -> None:
     """Note that a counter began anew."""
     await connection.execute(_QUERIES.begin_epoch, {"tag_id": tag_id, "epoch": epoch, "at": at, "cause": cause})
@@ -45,9 +52,22 @@ async def insert(connection: Connection, count: dict[str, Any]) -> int | None:
     return None if row is None else int(row["id"])
 
 
-async def unposted(connection: Connection) -> list[Unposted]:
-    """All counts that wait for a posting, by order and time; without an order they wait for ever."""
-    rows = await (await connection.execute(_QUERIES.unposted)).fetchall()
+async def posting_since(connection: Connection, rules: Collection[str]) -> dict[str, datetime]:
+    """When each of these rules first was active: what was counted before is not its to post."""
+    rows = await connection.execute(_QUERIES.posting_since, {"ids": list(rules)})
+    return {row["id"]: row["since"] async for row in rows}
+
+
+async def never_posted(connection: Connection, since: datetime) -> NeverPosted:
+    """How many good pieces of the final operation no posting will take."""
+    row = await (await connection.execute(_QUERIES.never_posted, {"since": since})).fetchone()
+    assert row is not None, "an aggregate has one row"
+    return NeverPosted(row["without_order"], row["before_the_rule"])
+
+
+async def unposted(connection: Connection, since: datetime) -> list[Unposted]:
+    """The counts of orders at or after an instant that wait for a posting, by order and time."""
+    rows = await (await connection.execute(_QUERIES.unposted, {"since": since})).fetchall()
     return [
         Unposted(
             row["id"], row["equipment_id"], row["tag_id"], row["ts"], row["qty"], row["order_number"], row["path"],

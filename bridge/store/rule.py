@@ -32,8 +32,8 @@ class RuleState(NamedTuple):
     watermark: datetime | None
 
 
-async def activate(connection: Connection, rules: Iterable[RuleText]) -> dict[str, int]:
-    """Make exactly these rules the active ones; returns their versions. A changed body is a new version."""
+async def activate(connection: Connection, rules: Iterable[RuleText], now: datetime) -> dict[str, int]:
+    """Make exactly these rules the active ones from `now`; returns their versions. A changed body is a new version."""
     wanted = {rule.id: rule for rule in rules}
     async with connection.transaction():
         await connection.execute(_QUERIES.lock)
@@ -43,7 +43,7 @@ async def activate(connection: Connection, rules: Iterable[RuleText]) -> dict[st
         versions = {name: int(active[name]["version"]) for name in same}
         for rule in wanted.values():
             if rule.id not in same:
-                versions[rule.id] = await _insert(connection, rule)
+                versions[rule.id] = await _insert(connection, rule, now)
     return versions
 
 
@@ -66,8 +66,8 @@ async def save_states(connection: Connection, changed: Iterable[RuleState]) -> N
         await connection.execute(_QUERIES.save_states, values)
 
 
-async def _insert(connection: Connection, rule: RuleText) -> int:
-    values = {"id": rule.id, "sha256": rule.sha256, "body": Jsonb(rule.body), "file": rule.file}
+async def _insert(connection: Connection, rule: RuleText, now: datetime) -> int:
+    values = {"id": rule.id, "sha256": rule.sha256, "body": Jsonb(rule.body), "file": rule.file, "now": now}
     row = await (await connection.execute(_QUERIES.insert, values)).fetchone()
     assert row is not None, "the query returns the version"
     return int(row["version"])

@@ -15,7 +15,7 @@ from typing import Any, Final
 import structlog
 
 from bridge.config.settings import Settings
-from bridge.store import alarm, cursor, machine_state, production_count, rule
+from bridge.store import alarm, cursor, machine_state, rule
 from bridge.store.cursor import Batch, Cursor
 from bridge.store.database import Connection
 from bridge.store.rule import RuleText
@@ -55,7 +55,7 @@ class Follower:
         rules = self._rulebook.rules
         texts = [RuleText(each.id, each.sha256, each.body, each.file) for each in rules]
         async with connection.transaction():
-            self._versions = await rule.activate(connection, texts)
+            self._versions = await rule.activate(connection, texts, now)
             if closed := await alarm.close_without_rule(connection, [each.id for each in rules], now):
                 log.info("alarms of removed rules are closed", alarms=closed)
         self._memory = None
@@ -158,8 +158,7 @@ class Follower:
         plant.learn(await cursor.tags(connection))
         await self._recall(connection, plant)
         book = PostingBook(self._rulebook, plant.class_of)
-        for count in await production_count.unposted(connection):
-            book.add(count)
+        await book.load(connection)
         log.info("engine loaded", lanes=plant.read, assets=len(plant.assets), tags=len(plant.by_tag))
         return _Memory(plant, book, cursors)
 

@@ -52,8 +52,21 @@ class PostingBook:
     def __init__(self, rulebook: Rulebook, class_of: Callable[[str, str | None], str | None]) -> None:
         self._rules = [rule for rule in rulebook.rules if rule.postings and isinstance(rule.condition, Counted)]
         self._class_of = class_of
+        self._since: dict[str, datetime] = {}
         self._waiting: dict[str, Waiting] = {}
         self.without_order = 0
+
+    async def load(self, connection: Connection) -> None:
+        """Take what waits in the database, of each rule from when it first was active."""
+        self._since = await production_count.posting_since(connection, [rule.id for rule in self._rules])
+        if not self._since:
+            return
+        since = min(self._since.values())
+        for count in await production_count.unposted(connection, since):
+            self.add(count)
+        never = await production_count.never_posted(connection, since)
+        if any(never):
+            log.warning("good pieces stay unposted", **never._asdict())
 
     def add(self, count: Unposted) -> None:
         """Take a count that no posting has."""
@@ -101,8 +114,11 @@ class PostingBook:
         for rule in self._rules:
             condition = rule.condition
             assert isinstance(condition, Counted), "the others are left out"
-            if rule.for_each.matches(count.path, equipment_class) and condition.accepts(
-                count.qty, order_active=count.order_number is not None, operation_is_final=True
+            is_its = rule.id in self._since and count.at >= self._since[rule.id]
+            if (
+                is_its
+                and rule.for_each.matches(count.path, equipment_class)
+                and condition.accepts(count.qty, order_active=count.order_number is not None, operation_is_final=True)
             ):
                 return rule
         return None

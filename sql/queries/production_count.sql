@@ -16,12 +16,24 @@ on conflict (key) do nothing
 returning id, pg_notify('amor_live', 'count:' || id);
 
 -- name: unposted
--- Good pieces of the final operation that no posting has taken; those without an order cannot be posted and are told apart.
+-- Good pieces of the final operation that no posting has taken, from when there first was a rule that posts.
 select c.id, c.equipment_id, c.tag_id, c.ts, c.qty, c.order_number, e.path, e.class
 from production_count as c
 inner join equipment as e on c.equipment_id = e.id
-where c.is_final and c.kind = 'good' and c.outbox_id is null
+where c.is_final and c.kind = 'good' and c.outbox_id is null and c.order_number is not null and c.ts >= %(since)s
 order by c.order_number, c.ts, c.id;
+
+-- name: never_posted
+-- How many of them no posting will take: without an order, and from before there was a rule that posts.
+select
+    coalesce(sum(qty) filter (where order_number is null), 0)::bigint as without_order,
+    coalesce(sum(qty) filter (where order_number is not null and ts < %(since)s), 0)::bigint as before_the_rule
+from production_count
+where is_final and kind = 'good' and outbox_id is null;
+
+-- name: posting_since
+-- When each of these rules first was active, whatever its version.
+select id, min(loaded_at) as since from rule where id = any(%(ids)s::text []) group by id;
 
 -- name: lock_order
 -- Postings of one order take turns, so that sequence and cumulative quantity are exact.

@@ -10,9 +10,9 @@ select id, version, sha256 from rule where active;
 update rule set active = false where active and id = any(%(ids)s::text []);
 
 -- name: insert
-insert into rule (id, version, sha256, body, file)
+insert into rule (id, version, sha256, body, file, loaded_at)
 values (
-    %(id)s, (select coalesce(max(version), 0) + 1 from rule where id = %(id)s), %(sha256)s, %(body)s, %(file)s
+    %(id)s, (select coalesce(max(version), 0) + 1 from rule where id = %(id)s), %(sha256)s, %(body)s, %(file)s, %(now)s
 )
 returning version;
 

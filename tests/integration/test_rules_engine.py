@@ -13,6 +13,8 @@ from structlog.testing import capture_logs
 
 from bridge.model.alarm import AlarmState
 from bridge.store import alarm
+from rules.engine.follow import Follower
+from rules.rulebook import load_rules
 from tests.integration.rules_bench import (
     BAD_STATUS,
     CNC,
@@ -271,6 +273,26 @@ async def test_message_of_a_clock_hours_ahead_is_left_out_told_and_freezes_nothi
         await send(38.5, 38, "B", 121)
     assert [(entry["readings"], entry["tags"]) for entry in logs if "too late" in entry["event"]] == [
         (2, ["order.number", "parts.good"])]  # fmt: skip
+
+
+async def test_rule_that_is_added_later_posts_nothing_of_the_past(database_dsn: str, tmp_path: Path):
+    async with open_bench(database_dsn, tmp_path, rules=RULES[: RULES.index("- id: finished-goods")]) as bench:
+        for second in range(20):
+            await bench.feed.send(piece(second, second))
+        await bench.step(60)
+        bench.settings = settings_for(bench.dsn, tmp_path)
+        bench.follower = Follower(bench.settings, load_rules(bench.settings.rules.files))
+        with capture_logs() as logs:
+            await bench.follower.open(bench.engine_connection, at(60))
+            await bench.step(100)
+        assert await postings(bench) == []
+        [told] = [entry for entry in logs if entry["event"] == "good pieces stay unposted"]
+        assert (told["without_order"], told["before_the_rule"]) == (0, 19)
+        await bench.feed.send(piece(101, 20) + piece(102, 21))
+        await bench.step(120)
+        await bench.restart()
+        await bench.step(200)
+        assert await postings(bench) == [("MO/1", 1, "2", "2")]
 
 
 async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_stop_nobody(bench: Bench):
