@@ -30,11 +30,13 @@ class Ledger:
     outbox_parked: int
     rules_behind: int
     good_by_order: dict[str, int]
+    tickets_by_fault: dict[tuple[str, str], int]  # by machine path and failure mode
 
 
 async def read_ledger(connection: Connection) -> Ledger:
     """All totals in one snapshot."""
     async with connection.transaction():
+        await connection.execute(_QUERIES.one_snapshot)
         readings = await _one(connection, _QUERIES.readings)
         counts = await _one(connection, _QUERIES.counts)
         tickets = await _one(connection, _QUERIES.tickets)
@@ -55,6 +57,10 @@ async def read_ledger(connection: Connection) -> Ledger:
             outbox_parked=states.get("parked", 0),
             good_by_order={
                 row["order_number"]: row["good"] async for row in await connection.execute(_QUERIES.good_by_order)
+            },
+            tickets_by_fault={
+                (row["path"], row["failure_mode"]): row["n"]
+                async for row in await connection.execute(_QUERIES.tickets_by_fault)
             },
             rules_behind=(await _one(connection, _QUERIES.rules_behind))["batches"],
         )

@@ -1,3 +1,7 @@
+-- name: one_snapshot
+-- The first statement of a transaction: what comes after sees the database as it is at one instant.
+set local transaction_isolation = 'repeatable read';
+
 -- name: readings
 select
     (select count(*) from reading) as stored,
@@ -24,6 +28,12 @@ from production_count;
 
 -- name: tickets
 select count(*) as tickets, coalesce(sum(occurrences), 0)::bigint as occurrences from ticket;
+
+-- name: tickets_by_fault
+select e.path, t.failure_mode, count(*) as n
+from ticket as t
+inner join equipment as e on t.equipment_id = e.id
+group by e.path, t.failure_mode;
 
 -- name: evidence_pending
 select count(*) as pending from ticket_evidence where completed_at is null;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,11 +24,12 @@ class Line:
 
     what: str
     sides: tuple[tuple[str, int], ...]
+    is_of_the_same: bool = True  # false: the numbers count different things, whatever they are
 
     @property
     def agrees(self) -> bool:
-        """Whether all sides say the same number."""
-        return len({number for _, number in self.sides}) == 1
+        """Whether all sides say the same number, of the same things."""
+        return self.is_of_the_same and len({number for _, number in self.sides}) == 1
 
 
 def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> list[Line]:
@@ -49,14 +51,7 @@ def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> lis
         ),
         _by_order(plant, database, erp),
         Line("scrap", (("made", plant["scrap_made"]), ("counted", database.scrap))),
-        Line(
-            "faults",
-            (
-                ("developed", len(plant["faults"])),
-                ("tickets", database.tickets),
-                ("in the ERP", len(erp["maintenance_requests"])),
-            ),
-        ),
+        _faults(plant, database, erp),
     ]
 
 
@@ -71,6 +66,18 @@ def _by_order(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> L
             ("counted alike", sum(counted.get(number) == good for number, good in made.items())),
             ("posted alike", sum(int(posted.get(number, 0)) == good for number, good in made.items())),
         ),
+    )
+
+
+def _faults(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
+    """The faults by machine and failure mode; the ERP's requests name the machine only."""
+    developed = Counter((fault["machine"], fault["mode"]) for fault in plant["faults"])
+    machines = Counter(fault["machine"] for fault in plant["faults"])
+    requested = Counter(request["equipment"] for request in erp["maintenance_requests"])
+    return Line(
+        "faults",
+        (("developed", developed.total()), ("tickets", database.tickets), ("in the ERP", requested.total())),
+        is_of_the_same=developed == database.tickets_by_fault and machines == requested,
     )
 
 
