@@ -51,7 +51,9 @@ async def test_kill_of_the_broker_loses_only_what_it_had_not_written_and_doubles
     The bound is coarse: what a second autosaved, and what the gateway had kept while the broker was away, comes at once.
     """
     async with whole_system(installation, folder, chance, production_s=PRODUCTION_S, autosave_s=AUTOSAVE_S) as system:
-        struck = await system.strike({**system.processes(), "broker": system.kill_broker})
+        struck = await system.strike(
+            {**system.processes(), "database": system.kill_database, "broker": system.kill_broker}
+        )
         system.out.print(f"struck: {dict(struck)}")
         figures = await system.close_the_books(patience_s=30)
         gaps = await system.gaps("line1")
