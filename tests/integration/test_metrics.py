@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 import urllib.request
+from pathlib import Path
 
 from bridge.ingest.metrics import READINGS, REGISTRY
 from tests.integration.ingest_bench import EPOCH_MS, eventually, mqtt_settings, publishing, running, subscribed, until
@@ -56,6 +57,12 @@ async def test_a_source_time_ahead_of_ours_is_no_negative_lag(database_dsn, brok
             publisher.send("ahead/m1/tag/a", {"value": 1, "ts": time.time() + 3600})
             await eventually(lambda: _of("amor_ingest_lag_seconds_count", "ahead") == 1)
     assert _of("amor_ingest_lag_seconds_sum", "ahead") == 0
+
+
+def test_every_metric_says_in_the_documentation_what_to_watch():
+    page = (Path(__file__).parents[2] / "docs" / "operations.md").read_text()
+    names = {f.name + ("_total" if f.type == "counter" else "") for f in REGISTRY.collect()}
+    assert not [name for name in sorted(names) if f"`{name}`" not in page]
 
 
 def _of(sample: str, source: str) -> float | None:
