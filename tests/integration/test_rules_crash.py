@@ -45,8 +45,12 @@ def story(start: float = 0.0) -> list[list[Row]]:
     batches = []
     for n in range(60):
         vibration = 5.0 if 10 <= n < 25 or n >= 45 else 3.0 if n < 30 else 1.0
-        rows = together(CNC, start + n, spindle__vib_rms=vibration, spindle__rpm=8000.0, state="EXECUTE" if n % 9 else "ABORTED")
-        rows += together(FINAL, start + n, parts__good=(65520 + n) % 65536, order__number=f"MO/{n // 25}", state="EXECUTE")
+        rows = together(
+            CNC, start + n, spindle__vib_rms=vibration, spindle__rpm=8000.0, state="EXECUTE" if n % 9 else "ABORTED"
+        )
+        rows += together(
+            FINAL, start + n, parts__good=(65520 + n) % 65536, order__number=f"MO/{n // 25}", state="EXECUTE"
+        )
         if n % 10 == 0:
             rows += together(FINAL, start + n, parts__scrap=(65530 + n) % 65536, scrap__reason=f"reason {n}")
         batches.append(rows)
@@ -148,7 +152,9 @@ async def undisturbed(database_server, folder: Path, start: float = 0.0) -> dict
 
 
 def spawn(bench: Bench) -> subprocess.Popen[bytes]:
-    text = bench.settings.model_copy(update={"database": {"dsn": bench.dsn}}).model_dump_json(by_alias=True, exclude_none=True, warnings=False)
+    text = bench.settings.model_copy(update={"database": {"dsn": bench.dsn}}).model_dump_json(
+        by_alias=True, exclude_none=True, warnings=False
+    )
     for secret in ('"api_key":"**********"',):
         text = text.replace(secret, '"api_key":"k"')
     return subprocess.Popen([sys.executable, "-m", "tests.rules_process", text])
@@ -235,7 +241,9 @@ async def test_acknowledgement_under_the_engines_eyes_is_kept(bench: Bench):
         assert await alarm.acknowledge(operator, alarm_id, "maria", "on my way", at(8)) is AlarmState.ACTIVE_ACK
         stepping = asyncio.create_task(bench.step(9.5))
         await wait_for(
-            bench.dsn, "select count(*)::int from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()", expected=1
+            bench.dsn,
+            "select count(*)::int from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()",
+            expected=1,
         )
     await stepping
     await operator.close()
@@ -250,7 +258,9 @@ async def test_acknowledgement_under_the_engines_eyes_is_kept(bench: Bench):
 async def test_latched_alarm_is_closed_by_a_reset_only(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("off_delay: 10s}\n  consequence", "off_delay: 10s, latch: true}\n  consequence")
     async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
-        await bench.feed.send([row for n in range(30) for row in together(CNC, n, spindle__vib_rms=5.0 if n < 5 else 1.0)])
+        await bench.feed.send(
+            [row for n in range(30) for row in together(CNC, n, spindle__vib_rms=5.0 if n < 5 else 1.0)]
+        )
         await bench.step(40)
         alarm_id, state = (await bench.one("select id, state from alarm")).values()
         assert state == "LATCHED"
@@ -258,7 +268,9 @@ async def test_latched_alarm_is_closed_by_a_reset_only(database_dsn: str, tmp_pa
         assert await alarm.reset(bench.connection, alarm_id, "maria", "bearing changed", at(42)) is AlarmState.NORMAL
         await bench.feed.send(together(CNC, 43, spindle__vib_rms=1.0))
         await bench.step(50)
-        kinds = [row["kind"] for row in await bench.rows("select kind from alarm_event where kind <> 'QUALITY' order by id")]
+        kinds = [
+            row["kind"] for row in await bench.rows("select kind from alarm_event where kind <> 'QUALITY' order by id")
+        ]
         assert kinds == ["RAISE", "RETURN", "LATCH", "ACK", "RESET", "CLEAR"]
         assert await alarm.reset(bench.connection, 10**9, "maria", "", at(42)) is None
 

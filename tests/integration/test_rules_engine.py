@@ -36,7 +36,9 @@ async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
 
 
 def vibration(*points: tuple[float, float]) -> list[Row]:
-    return [row for seconds, value in points for row in together(CNC, seconds, spindle__vib_rms=value, spindle__rpm=8000.0)]
+    return [
+        row for seconds, value in points for row in together(CNC, seconds, spindle__vib_rms=value, spindle__rpm=8000.0)
+    ]
 
 
 def rising(start: float = 0) -> list[Row]:
@@ -128,7 +130,9 @@ async def test_readings_that_wait_for_their_time_are_found_again_after_a_restart
     await bench.step(4)  # the reading at 4 s waits until 5 s
     assert await bench.one("select seq from lane_cursor where lane = 1") == 0
     await bench.restart()
-    await bench.feed.send(vibration((3.5, 1.0)))  # within the lateness: ends the condition that began at 0 s only after 3 s
+    await bench.feed.send(
+        vibration((3.5, 1.0))
+    )  # within the lateness: ends the condition that began at 0 s only after 3 s
     await bench.step(30)
     assert await bench.rows("select at, kind from alarm_event where kind <> 'QUALITY' order by id") == [
         {"at": at(3), "kind": "RAISE"}]  # fmt: skip
@@ -304,7 +308,9 @@ async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_sto
     await bench.step(60)
     counts = await bench.rows("select order_number, qty from production_count order by order_number nulls last")
     assert counts == [{"order_number": "MO/1", "qty": 1}, {"order_number": None, "qty": 1}]
-    letters = await bench.rows("select address, length(payload) as length from dead_letter where source = 'rules' order by 1")
+    letters = await bench.rows(
+        "select address, length(payload) as length from dead_letter where source = 'rules' order by 1"
+    )
     assert {(row["address"], row["length"]) for row in letters} == {
         (f"{CNC}/{name}", 6000) for name in ("order.number", "state", "scrap.reason")}  # fmt: skip
 
@@ -356,7 +362,12 @@ async def states(bench: Bench) -> list[tuple[str, float, float | None, str]]:
         "select state, lower(during) as began, upper(during) as ended, reason from machine_state order by lower(during)"
     )
     return [
-        (r["state"], (r["began"] - at(0)).total_seconds(), r["ended"] and (r["ended"] - at(0)).total_seconds(), r["reason"])
+        (
+            r["state"],
+            (r["began"] - at(0)).total_seconds(),
+            r["ended"] and (r["ended"] - at(0)).total_seconds(),
+            r["reason"],
+        )
         for r in rows
     ]
 
@@ -395,7 +406,9 @@ async def everything(bench: Bench) -> list[object]:
         await bench.rows("select failure_mode, priority, occurrences, opened_at from ticket order by opened_at"),
         await bench.rows("select equipment_id, during::text, state, reason from machine_state order by 1, 2"),
         await bench.rows("select key, qty, order_number, kind from production_count order by key"),
-        await bench.rows("select stream, sum((payload->>'quantity')::int) from outbox where kind = 'wip_to_fg' group by 1"),
+        await bench.rows(
+            "select stream, sum((payload->>'quantity')::int) from outbox where kind = 'wip_to_fg' group by 1"
+        ),
     ]
 
 
@@ -427,7 +440,9 @@ async def test_changed_rule_is_a_new_version_and_a_removed_one_leaves_no_open_al
     versions = await bench.rows("select version, active from rule where id = 'vibration' order by version")
     assert versions == [{"version": 1, "active": False}, {"version": 2, "active": True}]
     assert await bench.one("select count(*) from alarm where closed_at is null") == 1
-    await bench.restart(settings_for(bench.dsn, tmp_path, RULES[: RULES.index("- id: vibration")] + RULES[RULES.index("- id: fin") :]))
+    await bench.restart(
+        settings_for(bench.dsn, tmp_path, RULES[: RULES.index("- id: vibration")] + RULES[RULES.index("- id: fin") :])
+    )
     assert await bench.one("select count(*) from alarm where closed_at is null") == 0
 
 

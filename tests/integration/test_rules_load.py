@@ -28,9 +28,15 @@ ASSETS, TAGS = 50, 10
 async def test_engine_follows_5000_readings_a_second(database_dsn: str, tmp_path: Path, ruled: int, capsys):
     """`ruled` of each asset's 10 tags have a rule of two levels: a tenth of the readings, and all of them."""
     head = RULES[: RULES.index("- id")]
-    rule = RULES[RULES.index("- id: vibration") : RULES.index("- id: finished")].replace("{equipment_class: cnc_spindle}", "{}")
-    rules = head + "".join(rule.replace("id: vibration", f"id: r{n}").replace("spindle.vib_rms", f"t{n}") for n in range(ruled))
-    async with open_bench(database_dsn, tmp_path, rules=rules.replace("[v, spindle.rpm]", "[v]"), lateness_ms=500) as bench:
+    rule = RULES[RULES.index("- id: vibration") : RULES.index("- id: finished")].replace(
+        "{equipment_class: cnc_spindle}", "{}"
+    )
+    rules = head + "".join(
+        rule.replace("id: vibration", f"id: r{n}").replace("spindle.vib_rms", f"t{n}") for n in range(ruled)
+    )
+    async with open_bench(
+        database_dsn, tmp_path, rules=rules.replace("[v, spindle.rpm]", "[v]"), lateness_ms=500
+    ) as bench:
         keys = [TagKey(f"acme/dortmund/machining/line1/m{a}", f"t{t}") for a in range(ASSETS) for t in range(TAGS)]
         specs = [TagSpec(key, "number", "mm/s", TagKind.GAUGE, "line1", key.name) for key in keys]
         tags = await tag.register(bench.connection, "line1", specs)
