@@ -187,3 +187,20 @@ async def wait_for(dsn: str, query: str, *, expected: Any) -> None:
                 return
             async for _ in connection.notifies(timeout=0.5, stop_after=1):
                 pass
+
+
+def vibration(*points: tuple[float, float]) -> list[Row]:
+    return [
+        row for seconds, value in points for row in together(CNC, seconds, spindle__vib_rms=value, spindle__rpm=8000.0)
+    ]
+
+
+def piece(second: float, good: int, order: str = "MO/1", **more: object) -> list[Row]:
+    return together(FINAL, second, state="EXECUTE", order__number=order, parts__good=good % 65536, **more)
+
+
+async def postings(bench: Bench) -> list[tuple[str, int, str, str]]:
+    rows = await bench.rows("select stream, seq, payload from outbox where kind = 'wip_to_fg' order by stream, seq")
+    for row in rows:
+        assert row["payload"]["sequence"] == row["seq"]
+    return [(r["stream"], r["seq"], r["payload"]["quantity"], r["payload"]["cumulative"]) for r in rows]
