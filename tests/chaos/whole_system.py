@@ -18,7 +18,7 @@ from rich.console import Console
 
 from bridge.cli.demo.ending import settle
 from bridge.cli.demo.ledger import print_report, report
-from bridge.cli.demo.run import DemoOptions
+from bridge.cli.demo.options import DemoOptions
 from bridge.cli.demo.servers import Servers
 from bridge.cli.demo.stage import Stage
 from bridge.cli.supervisor import Child
