@@ -37,10 +37,11 @@ class MqttSettings(SourceTable):
         20_000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 20 000."
     )
     maximum_packet_size: int = Field(
-        16 * 1024 * 1024,
+        268_435_455,
         ge=1024,
         le=268_435_455,
-        description="Bytes of one message at most (MQTT 5); the broker discards larger ones, unseen by the bridge. Default 16 MiB.",
+        description="Bytes of the largest message to take (MQTT 5). The broker drops larger ones without a word to anybody, so"
+        " the default is the protocol's own limit: nothing is dropped.",
     )
     session_expiry_s: int = Field(
         7 * 86400, ge=0, description="How long the broker keeps the session, seconds. Default 7 days."
