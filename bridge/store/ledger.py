@@ -66,6 +66,11 @@ async def read_ledger(connection: Connection) -> Ledger:
         )
 
 
+async def active_rules(connection: Connection) -> int:
+    """How many rules are in force; 0 until the rule engine has begun for the first time."""
+    return int((await _one(connection, _QUERIES.active_rules))["n"])
+
+
 async def stored_by_source(connection: Connection) -> dict[str, int]:
     """Readings stored, per source."""
     return {row["source"]: row["stored"] async for row in await connection.execute(_QUERIES.stored_by_source)}

@@ -9,13 +9,11 @@ set class = excluded.class, position = excluded.position, is_final = excluded.is
 returning id;
 
 -- name: ensure
-with made as (
-    insert into equipment (parent_id, level, path, name)
-    values ((select id from equipment where path = %(parent)s), %(level)s, %(path)s, %(name)s)
-    on conflict (path) do nothing
-    returning id
-)
-select id from made union all select id from equipment where path = %(path)s limit 1;
+-- The update changes nothing: it waits for another lane that makes the same equipment at this instant, and returns its row.
+insert into equipment (parent_id, level, path, name)
+values ((select id from equipment where path = %(parent)s), %(level)s, %(path)s, %(name)s)
+on conflict (path) do update set path = excluded.path
+returning id;
 
 -- name: all
 select id, parent_id, level, path, name, class, position, is_final, ideal_cycle_s from equipment order by path;

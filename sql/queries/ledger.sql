@@ -72,3 +72,6 @@ select order_number, sum(qty)::bigint as good
 from production_count
 where kind = 'good' and is_final and order_number is not null
 group by order_number;
+
+-- name: active_rules
+select count(*) as n from rule where active;

@@ -176,6 +176,7 @@ async def running(plant: Plant) -> AsyncIterator[Plant]:
         await plant.start()
         await until(plant.truth)
         await until(lambda: plant.rows("select 1 from source_state"))
+        await until(lambda: plant.rows("select 1 from rule where active"))
         yield plant
     finally:
         await plant.end()
@@ -215,13 +216,13 @@ async def test_finished_piece_is_posted_once_though_the_erp_drops_its_answer_and
         lambda: plant.rows("select number from production_order where state = 'released' order by number limit 1")
     )
     await plant.fail("drop_after_commit", 2, "button_mark_done")
-    began, count, modulus = time.time() - 60, 65_530, 65_536
+    began, count, modulus = time.time(), 65_530, 65_536  # a posting rule takes pieces from when it was first active
     plant.send(
         FINAL, {"ts": began, "state": "EXECUTE", "order.number": order["number"], "parts.good": count, "parts.scrap": 0}
     )
     for piece in range(1, 13):
         message = {
-            "ts": began + piece,
+            "ts": began + piece / 100,
             "order.number": order["number"],
             "parts.good": (count + piece) % modulus,
             "parts.scrap": 0,

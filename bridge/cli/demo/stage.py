@@ -30,7 +30,7 @@ from bridge.errors import SetupError
 from bridge.store import source_state
 from bridge.store.database import connected
 from bridge.store.embedded import free_port
-from bridge.store.ledger import Ledger, read_ledger
+from bridge.store.ledger import Ledger, active_rules, read_ledger
 
 LOGIN: Final = "demo"
 _TOWER_PORT: Final = 8050
@@ -80,6 +80,7 @@ class Stage:
         self.keepers = [asyncio.create_task(child.keep_running()) for child in (self.erp, *self.own)]
         await self._until(self._erp_answers, "the ERP simulator", self.erp)
         await self._until(self._bridge_is_subscribed, "the bridge", self.own[0])
+        await self._until(self._rules_are_active, "the rule engine", self.own[1])
         await self._until(self._tower_is_ready, "the control tower", self.own[-1])
         out.print("[green]✓[/] bridge, rules, relay and control tower running")
         await self.plant.start()
@@ -146,6 +147,10 @@ class Stage:
         async with connected(self.settings.database.dsn.get_secret_value(), "demo") as connection:
             brokers = [source.name for source in self.settings.source if source.type == "mqtt"]
             return all([await source_state.read(connection, name) for name in brokers])
+
+    async def _rules_are_active(self) -> bool:
+        async with connected(self.settings.database.dsn.get_secret_value(), "demo") as connection:
+            return await active_rules(connection) > 0
 
     async def _tower_is_ready(self) -> bool:
         async with httpx.AsyncClient(timeout=2) as client:

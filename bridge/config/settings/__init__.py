@@ -58,6 +58,7 @@ class Settings(Table):
         named: dict[str, list[str]] = {
             "source name": [source.name for source in self.source],
             "lane": [str(lane) for lane in (self.ingest.replay_lane, *(source.lane for source in self.source))],
+            "client id": [f"{source.url} {source.session}" for source in self.source if source.type == "mqtt"],
             "connector name": [connector.name for connector in self.connector],
             "equipment path": [equipment.path for equipment in self.equipment],
         }
