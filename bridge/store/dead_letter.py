@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from bridge.model.reading import DeadLetter
+from bridge.model.text import storable
 from bridge.store.database import Connection
 from bridge.store.queries import load
 
@@ -43,9 +44,9 @@ async def insert(
         {
             "source": source,
             "received_at": [letter.received_at for letter in letters],
-            "addresses": [_storable(letter.address) for letter in letters],
+            "addresses": [storable(letter.address) for letter in letters],
             "payloads": [letter.payload for letter in letters],
-            "reasons": [_storable(letter.reason) for letter in letters],
+            "reasons": [storable(letter.reason) for letter in letters],
         },
     )
     return cursor.rowcount
@@ -75,8 +76,3 @@ async def read_open(connection: Connection, wanted: Wanted, *, after: int, last:
 async def mark_replayed(connection: Connection, ids: Sequence[int]) -> None:
     """Close letters whose readings are stored in the same transaction."""
     await connection.execute(_QUERIES.mark_replayed, {"ids": list(ids)})
-
-
-def _storable(text: str) -> str:
-    """Text that PostgreSQL takes: no NUL, no half surrogate pairs."""
-    return text.replace("\x00", "\\u0000").encode("utf-8", "backslashreplace").decode()

@@ -9,13 +9,14 @@ from fastapi import APIRouter, HTTPException, Query
 
 from bridge.store import live
 from bridge.store.database import Connection
+from dashboard.api.discreet import Discreet
 from dashboard.api.machine import find_tag, read_watched
 from dashboard.api.models import StateSpan, TrendAnswer, TrendPoint, WatchedTag
 from dashboard.api.tower import TheTower
 from dashboard.api.window import Window, WindowName, read_window
 from dashboard.control_tower import figures
 
-router: Final = APIRouter(prefix="/api/v1", tags=["history"])
+router: Final = APIRouter(prefix="/api/v1", tags=["history"], route_class=Discreet)
 
 InWindow = Annotated[WindowName, Query(description="shift (the current one), 15m, 1h or 24h.")]
 # More points than this no screen can show.

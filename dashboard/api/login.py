@@ -3,41 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
 from math import ceil
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 from fastapi import APIRouter, HTTPException, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.routing import APIRoute
 from psycopg_pool import PoolTimeout
 
 from bridge.store import account
+from dashboard.api.discreet import Discreet
 from dashboard.api.models import Credentials, Me
 from dashboard.api.sessions import COOKIE, token_of
 from dashboard.api.tower import TheAccount, TheTower, Tower
 
-
-class _Discreet(APIRoute):
-    """Says what is wrong with a request without repeating it: it may hold a password, and texts that no JSON can."""
-
-    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler with its refusals made so."""
-        handle = super().get_route_handler()
-
-        async def discreet(request: Request) -> Response:
-            try:
-                return await handle(request)
-            except RequestValidationError as error:
-                problems = [{"loc": problem["loc"], "msg": problem["msg"]} for problem in error.errors()]
-                raise HTTPException(422, problems) from None
-
-        return discreet
-
-
-router: Final = APIRouter(prefix="/api/v1", tags=["login"], route_class=_Discreet)
+router: Final = APIRouter(prefix="/api/v1", tags=["login"], route_class=Discreet)
 
 
 @router.post("/login")

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Any, Self
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from bridge.model.text import storable
 from bridge.store.database import Row
 from dashboard.api.window import WindowName
 from dashboard.kpis import KpiValue, Status
@@ -40,7 +41,7 @@ class Credentials(BaseModel):
 class Note(BaseModel):
     """What an operator says to an acknowledgement."""
 
-    note: str = Field("", max_length=1000)
+    note: Annotated[str, AfterValidator(storable)] = Field("", max_length=1000)
 
 
 class KpiAnswer(Answer):

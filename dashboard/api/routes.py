@@ -9,6 +9,7 @@ from fastapi import APIRouter, HTTPException, Query, Response
 
 from bridge.store import account, alarm, board, live
 from bridge.store.database import Connection, Row
+from dashboard.api.discreet import Discreet
 from dashboard.api.machine import read_machine
 from dashboard.api.models import (
     AlarmAnswer,
@@ -28,7 +29,7 @@ from dashboard.api.plant import read_plant
 from dashboard.api.tower import TheAccount, TheTower, require
 from dashboard.api.window import WindowName
 
-router: Final = APIRouter(prefix="/api/v1", tags=["plant"])
+router: Final = APIRouter(prefix="/api/v1", tags=["plant"], route_class=Discreet)
 
 InWindow = Annotated[WindowName, Query(description="shift (the current one), 15m, 1h or 24h.")]
 Closed = Annotated[bool, Query(description="Those that are over instead of those that are open.")]

@@ -277,6 +277,17 @@ async def test_acknowledgement_is_written_with_its_note_and_audited(client, seed
     assert (await client.post("/api/v1/alarms/999999/ack", json={})).status_code == 404
 
 
+@pytest.mark.parametrize(
+    ("note", "status", "kept"), [(rb"a\u0000b", 200, r"a\u0000b"), (rb"a\ud800b", 422, None)], ids=["NUL", "half pair"]
+)
+async def test_a_note_that_no_database_takes_is_kept_as_escapes_or_refused(client, seed, note, status, kept):
+    alarm = seed.alarm("cnc2", "high", "too much", datetime.now(UTC))
+    headers = {"Content-Type": "application/json"}
+    answer = await client.post(f"/api/v1/alarms/{alarm}/ack", content=b'{"note": "' + note + b'"}', headers=headers)
+    assert answer.status_code == status
+    assert seed.one("select max(note) from alarm_event where kind = 'ACK'") == kept
+
+
 async def test_a_viewer_may_not_acknowledge(database_dsn, tower, seed):
     async with connected(database_dsn, "test") as connection:
         await create_account(connection, "vera", "her passphrase", "viewer")
