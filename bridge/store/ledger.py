@@ -76,11 +76,6 @@ async def stored_by_source(connection: Connection) -> dict[str, int]:
     return {row["source"]: row["stored"] async for row in await connection.execute(_QUERIES.stored_by_source)}
 
 
-async def dead_letters_by_reason(connection: Connection) -> list[Row]:
-    """The most frequent reasons: source, reason, n."""
-    return await (await connection.execute(_QUERIES.dead_letters_by_reason)).fetchall()
-
-
 async def message_to_commit_ms(connection: Connection) -> dict[str, list[float]]:
     """Source time to commit, milliseconds at the percentiles 50, 95 and 99, per source and under "" of all.
 

@@ -15,9 +15,6 @@ inner join batch as b on r.lane = b.lane and r.batch_seq = b.seq
 group by b.source
 order by b.source;
 
--- name: dead_letters_by_reason
-select source, reason, count(*) as n from dead_letter group by source, reason order by n desc limit 20;
-
 -- name: counts
 select
     coalesce(sum(qty) filter (where kind = 'good' and is_final), 0)::bigint as good,

@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 from rich.console import Console
 
 from bridge.cli.demo.progress import steps_on
-from bridge.store.embedded import Installation, PrivateBroker, PrivateDatabase, Progress, prepare
+from bridge.store.embedded import PrivateBroker, PrivateDatabase, prepare
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,9 +33,11 @@ async def private_servers(folder: Path, out: Console) -> AsyncIterator[Servers]:
             with steps_on(out) as report:
                 installation = await asyncio.to_thread(prepare, report)
                 if dsn is None:
-                    dsn = (await stack.enter_async_context(_database(installation, folder, report))).dsn
+                    database = PrivateDatabase(installation, folder / "database", report=report)
+                    dsn = (await stack.enter_async_context(_running(database))).dsn
                 if mqtt_url is None:
-                    mqtt_url = (await stack.enter_async_context(_broker(installation, folder, report))).url
+                    broker = PrivateBroker(installation, folder / "broker", report=report)
+                    mqtt_url = (await stack.enter_async_context(_running(broker))).url
             out.print(
                 f"[green]✓[/] PostgreSQL {installation.postgres_version} with TimescaleDB {installation.timescaledb_version}, "
                 f"mosquitto {installation.mosquitto_version}"
@@ -42,19 +45,11 @@ async def private_servers(folder: Path, out: Console) -> AsyncIterator[Servers]:
         yield Servers(dsn, mqtt_url)
 
 
-@asynccontextmanager
-async def _database(installation: Installation, folder: Path, report: Progress) -> AsyncIterator[PrivateDatabase]:
-    server = PrivateDatabase(installation, folder / "database", report=report)
-    try:
-        await asyncio.to_thread(server.start)
-        yield server
-    finally:
-        await asyncio.to_thread(server.stop)
+_Server = TypeVar("_Server", PrivateDatabase, PrivateBroker)
 
 
 @asynccontextmanager
-async def _broker(installation: Installation, folder: Path, report: Progress) -> AsyncIterator[PrivateBroker]:
-    server = PrivateBroker(installation, folder / "broker", report=report)
+async def _running(server: _Server) -> AsyncIterator[_Server]:
     try:
         await asyncio.to_thread(server.start)
         yield server
