@@ -14,6 +14,7 @@ from rich.console import Console
 
 from bridge.cli.bench.command import bench
 from bridge.cli.mapping import listen, map_message
+from bridge.cli.rules import rules
 from bridge.cli.words import print_error, print_problems
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError, ConfigError
@@ -32,6 +33,7 @@ app.add_typer(user, name="user")
 app.command("map")(map_message)
 app.command("listen")(listen)
 app.add_typer(bench, name="bench")
+app.add_typer(rules, name="rules")
 
 out = Console(highlight=False)
 err = Console(stderr=True, highlight=False)
@@ -113,15 +115,6 @@ def bridge(config: ConfigFile = _DEFAULT_CONFIG) -> None:
     from bridge.ingest.process import run
 
     run_until_stopped(run, _start("bridge", config))
-
-
-@app.command()
-def rules(config: ConfigFile = _DEFAULT_CONFIG) -> None:
-    """Follow the readings: states, counts, alarms, tickets, postings."""
-    from bridge.cli.signals import run_until_stopped
-    from rules.engine import run
-
-    run_until_stopped(run, _start("rules", config))
 
 
 @app.command()

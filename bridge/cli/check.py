@@ -1,7 +1,8 @@
-"""`amor check`: every mistake of the configuration and of its rule files, at once."""
+"""`amor check` and `amor rules check`: every mistake of the configuration and of its rule files, at once."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
@@ -25,6 +26,25 @@ def check(file: Path, out: Console, err: Console) -> int:
     connectors = ", ".join(f"{connector.name} ({connector.type})" for connector in settings.connector) or "none"
     out.print(f"[green]ok[/] {file}")
     out.print(f"   equipment {len(settings.equipment)}, sources: {sources}, connectors: {connectors}")
+    return 0
+
+
+def check_rule_files(files: Sequence[Path], config: Path | None, out: Console, err: Console) -> int:
+    """Check rule files, those of the configuration where none is named; returns the exit code as `check` does."""
+    from rules.rulebook import check_rules, read_rules
+
+    names = [str(file) for file in files]
+    try:
+        settings = load_settings(config) if config else None
+    except ConfigError as error:
+        return _report(error.problems, err)
+    if settings and names:
+        settings = settings.model_copy(update={"rules": settings.rules.model_copy(update={"files": names})})
+    problems = check_rules(settings) if settings else read_rules(names)[1]
+    if problems:
+        return _report(problems, err)
+    for name in names or (settings.rules.files if settings else ()):
+        out.print(f"[green]ok[/] {name}")
     return 0
 
 
