@@ -46,7 +46,7 @@ async def carry(connector, event):
 
 
 def test_every_module_of_a_connector_is_in_the_table():
-    ours = {"backoff", "connector", "connectors", "event", "relay"}
+    ours = {"backoff", "connector", "connectors", "event", "http", "relay"}
     assert {module.name for module in pkgutil.iter_modules(bridge.erp.__path__)} - ours == set(CONNECTORS)
 
 

@@ -1,0 +1,124 @@
+"""One request and its answer: within a deadline, of bounded size, and never endless."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any, Final
+
+import httpx
+
+from bridge.errors import ConnectorError, TransientError, UnknownOutcome
+from bridge.model.text import storable
+
+CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
+# An answer is a page of records or one document. What is larger is read to here and no further.
+LARGEST_ANSWER: Final = 16 * 1024 * 1024
+# What json.loads raises for bytes that are no JSON, for numbers beyond any, and for a nesting that nobody means.
+UNREADABLE: Final = (ValueError, ArithmeticError, RecursionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A request below the connector's address. `is_repeatable`: sent twice it has the effect of once."""
+
+    method: str
+    path: str
+    is_repeatable: bool
+    query: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = field(default_factory=dict)
+    json: Any = None
+    content: bytes | None = None
+
+    @property
+    def unclear(self) -> type[ConnectorError]:
+        """What an answer means that does not say what became of the request."""
+        return TransientError if self.is_repeatable else UnknownOutcome
+
+    @property
+    def shown(self) -> str:
+        """The request as people name it."""
+        return f"{self.method} {self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer; `text` is what may be kept and shown: not endless, storable, without secrets."""
+
+    status: int
+    headers: httpx.Headers
+    content: bytes
+    text: str
+
+    @property
+    def is_success(self) -> bool:
+        """Whether the status is 2xx."""
+        return 200 <= self.status < 300
+
+    def json(self) -> Any:
+        """The document: fractions are Decimal, all texts can be stored. Raises one of UNREADABLE."""
+        return _storable(json.loads(self.content, parse_float=Decimal))
+
+
+class BodyTooLargeError(httpx.DecodingError):
+    """The answer is larger than any that is meant."""
+
+
+async def exchange(
+    http: httpx.AsyncClient, request: Request, headers: Mapping[str, str], deadline_s: float
+) -> httpx.Response:
+    """Send the request and read its answer within the deadline; the response's content is read.
+
+    httpx limits the wait for each piece of an answer; an answer in drops needs a limit of its own.
+    Raises TransientError where nothing went out, and what `request.unclear` says where it may have been carried out.
+    """
+    body: dict[str, Any] = {"json": request.json} if request.json is not None else {"content": request.content}
+    try:
+        async with (
+            asyncio.timeout(deadline_s),
+            http.stream(
+                request.method,
+                request.path,
+                params=request.query or None,
+                headers={**request.headers, **headers},
+                **body,
+            ) as response,
+        ):
+            return await _read(response)
+    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+        raise TransientError(f"the system cannot be reached: {_name(error)}") from error
+    except (httpx.HTTPError, TimeoutError) as error:
+        raise request.unclear(f"{request.shown} went out and no answer came: {_name(error)}") from error
+
+
+async def _read(response: httpx.Response) -> httpx.Response:
+    """The response with its body, decompressed, up to the largest that is taken."""
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > LARGEST_ANSWER:
+            raise BodyTooLargeError(f"the answer is larger than {LARGEST_ANSWER} bytes")
+        parts.append(part)
+    plain = httpx.Headers(
+        [(name, value) for name, value in response.headers.multi_items() if name != "content-encoding"]
+    )
+    return httpx.Response(response.status_code, headers=plain, content=b"".join(parts), request=response.request)
+
+
+def _storable(value: Any) -> Any:
+    match value:
+        case str():
+            return storable(value)
+        case list():
+            return [_storable(part) for part in value]
+        case dict():
+            return {storable(name): _storable(part) for name, part in value.items()}
+        case _:
+            return value
+
+
+def _name(error: Exception) -> str:
+    return f"{type(error).__name__} {error}".strip()

@@ -1,0 +1,273 @@
+"""What the shared client promises, against a server of this process: real sockets, answers as they come."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import gzip
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from bridge.config.settings.connection import HttpConnectorTable
+from bridge.erp.http import HttpClient, Request, by_status
+from bridge.erp.http import exchange as exchanges
+from bridge.erp.http.csrf import CsrfToken
+from bridge.errors import BusinessError, CredentialsError, SetupError, TransientError, UnknownOutcome
+
+POST = Request("POST", "things", is_repeatable=False, json={"a": 1})
+GET = Request("GET", "things", is_repeatable=True)
+
+
+@dataclass
+class Asked:
+    """What the server was asked."""
+
+    line: str
+    headers: dict[str, str]
+    body: bytes
+
+
+@dataclass
+class Scripted:
+    """Answers each request by a function; keeps what it was asked."""
+
+    answer: Callable[[Asked], bytes]
+    url: str = ""
+    asked: list[Asked] = field(default_factory=list)
+
+    async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while not reader.at_eof():
+            try:
+                head = (await reader.readuntil(b"\r\n\r\n")).decode()
+            except asyncio.IncompleteReadError:
+                break
+            line, *rest = head.strip().split("\r\n")
+            headers = {name.lower(): value for name, value in (pair.split(": ", 1) for pair in rest)}
+            body = await reader.readexactly(int(headers.get("content-length", 0)))
+            self.asked.append(Asked(line, headers, body))
+            writer.write(self.answer(self.asked[-1]))
+            await writer.drain()
+        writer.close()
+
+
+@asynccontextmanager
+async def serving(answer: Callable[[Asked], bytes]) -> AsyncIterator[Scripted]:
+    scripted = Scripted(answer)
+    async with await asyncio.start_server(scripted.talk, "127.0.0.1", 0) as server:
+        scripted.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield scripted
+
+
+def http(status: int, body: bytes = b"{}", **headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status} x", f"Content-Length: {len(body)}"]
+    lines += [f"{name.replace('_', '-')}: {value}" for name, value in headers.items()]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def client(url: str, **changes) -> HttpClient:
+    csrf = changes.pop("csrf", None)
+    given = {"name": "x", "url": f"{url}/api", "timeout_s": 2, **changes}
+    return HttpClient(HttpConnectorTable.model_validate(given), lambda r: by_status(r.status, None), csrf=csrf)
+
+
+@pytest.mark.parametrize(
+    ("auth", "expected"),
+    [
+        ({"type": "api_key", "key": "k7"}, ("authorization", "Bearer k7")),
+        ({"type": "api_key", "key": "k7", "header": "X-Key", "prefix": ""}, ("x-key", "k7")),
+        (
+            {"type": "basic", "user": "u", "password": "p:w"},
+            ("authorization", "Basic " + base64.b64encode(b"u:p:w").decode()),
+        ),
+    ],
+)
+async def test_credentials_go_with_every_request(auth, expected):
+    async with serving(lambda _: http(200)) as server, client(server.url, auth=auth) as system:
+        await system.send(GET)
+        await system.send(POST)
+    assert [asked.headers[expected[0]] for asked in server.asked] == [expected[1]] * 2
+
+
+OAUTH = {"type": "oauth2", "client_id": "me", "client_secret": "s3cret&", "scope": "a b"}
+
+
+def token_server(good_tokens: list[str]) -> Callable[[Asked], bytes]:
+    """Hands out t1, t2, ...; only the tokens in the list are taken."""
+    made = 0
+
+    def answer(asked: Asked) -> bytes:
+        nonlocal made
+        if "/token" in asked.line:
+            made += 1
+            return http(200, b'{"access_token": "t%d", "expires_in": 3600}' % made)
+        return http(200 if asked.headers["authorization"].removeprefix("Bearer ") in good_tokens else 401)
+
+    return answer
+
+
+async def test_token_is_fetched_once_for_all_streams_and_kept():
+    async with serving(token_server(["t1"])) as server:
+        auth = {**OAUTH, "token_url": f"{server.url}/token"}
+        async with client(server.url, auth=auth) as system:
+            await asyncio.gather(*(system.send(GET) for _ in range(3)))
+            await system.send(POST)
+    tokens = [asked for asked in server.asked if "/token" in asked.line]
+    assert len(tokens) == 1
+    assert tokens[0].body == b"grant_type=client_credentials&scope=a+b"
+    assert tokens[0].headers["authorization"] == "Basic " + base64.b64encode(b"me:s3cret%26").decode()
+
+
+async def test_expired_token_is_renewed_once_and_the_request_repeated_even_one_that_is_not_repeatable():
+    async with serving(token_server(["t2"])) as server:
+        auth = {**OAUTH, "token_url": f"{server.url}/token"}
+        async with client(server.url, auth=auth) as system:
+            await system.send(POST)
+    assert ["token" if "/token" in asked.line else "post" for asked in server.asked] == [
+        "token",
+        "post",
+        "token",
+        "post",
+    ]
+
+
+async def test_token_that_is_refused_again_is_a_matter_of_credentials_after_one_renewal():
+    async with serving(token_server([])) as server:
+        auth = {**OAUTH, "token_url": f"{server.url}/token", "send": "body"}
+        async with client(server.url, auth=auth) as system:
+            with pytest.raises(CredentialsError):
+                await system.send(POST)
+    assert sum("/token" in asked.line for asked in server.asked) == 2
+    assert b"client_secret=s3cret%26" in server.asked[0].body
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (http(401, b'{"error": "invalid_client", "error_description": "s3cret& is wrong"}'), CredentialsError),
+        (http(503, b"", Retry_After="7"), TransientError),
+        (http(200, b"<html>"), TransientError),
+    ],
+)
+async def test_token_that_cannot_be_had_leaves_nothing_unclear_and_tells_no_secret(answer, error):
+    async with serving(lambda _: answer) as server:
+        async with client(server.url, auth={**OAUTH, "token_url": f"{server.url}/token"}) as system:
+            with pytest.raises(error) as raised:
+                await system.send(POST)
+    assert "s3cret" not in f"{raised.value} {raised.value.__cause__}"
+    if answer.startswith(b"HTTP/1.1 503"):
+        assert raised.value.retry_after == timedelta(seconds=7)
+
+
+def csrf_server(is_required_once: bool = False) -> Callable[[Asked], bytes]:
+    sessions = 0
+    refused = not is_required_once
+
+    def answer(asked: Asked) -> bytes:
+        nonlocal sessions, refused
+        if asked.headers.get("x-csrf-token") == "Fetch":
+            sessions += 1
+            return http(200, x_csrf_token=f"c{sessions}", Set_Cookie=f"SAP_SESSIONID=s{sessions}; path=/; HttpOnly")
+        if asked.line.startswith("GET"):
+            return http(200)
+        is_right = asked.headers.get(
+            "x-csrf-token"
+        ) == f"c{sessions}" and f"SAP_SESSIONID=s{sessions}" in asked.headers.get("cookie", "")
+        if not is_right or not refused:
+            refused = True
+            return http(403, b"CSRF token validation failed", x_csrf_token="Required")
+        return http(201)
+
+    return answer
+
+
+async def test_changing_request_carries_a_csrf_token_with_its_cookie_and_reading_needs_none():
+    async with serving(csrf_server()) as server, client(server.url, csrf=CsrfToken("svc/")) as system:
+        await system.send(GET)
+        await system.send(POST)
+        await system.send(POST)
+    assert [asked.line.split()[0] for asked in server.asked] == ["GET", "GET", "POST", "POST"]
+
+
+async def test_csrf_token_that_ran_out_is_fetched_again_once():
+    async with (
+        serving(csrf_server(is_required_once=True)) as server,
+        client(server.url, csrf=CsrfToken("svc/")) as system,
+    ):
+        await system.send(POST)
+    assert [asked.line.split()[0] for asked in server.asked] == ["GET", "POST", "GET", "POST"]
+
+
+async def test_forbidden_for_another_reason_is_not_repeated():
+    def answer(asked: Asked) -> bytes:
+        return http(200, x_csrf_token="c1") if asked.line.startswith("GET") else http(403)
+
+    async with serving(answer) as server, client(server.url, csrf=CsrfToken("svc/")) as system:
+        with pytest.raises(CredentialsError):
+            await system.send(POST)
+    assert len(server.asked) == 2
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, BusinessError), (404, BusinessError), (409, BusinessError), (422, BusinessError),
+        (401, CredentialsError), (403, CredentialsError),
+        (408, TransientError), (429, TransientError), (503, TransientError),
+        (302, UnknownOutcome), (500, UnknownOutcome), (502, UnknownOutcome), (504, UnknownOutcome),
+    ],
+)  # fmt: skip
+async def test_status_of_a_posting_says_who_must_act(status, error):
+    async with serving(lambda _: http(status)) as server, client(server.url) as system:
+        with pytest.raises(error):
+            await system.send(POST)
+
+
+async def test_own_failure_of_the_system_is_transient_and_counted_as_its_own():
+    async with serving(lambda _: http(500)) as server:
+        table = HttpConnectorTable.model_validate({"name": "x", "url": server.url})
+        async with HttpClient(table, lambda r: by_status(r.status, "deadlock")) as system:
+            with pytest.raises(TransientError, match="deadlock") as raised:
+                await system.send(POST)
+    assert raised.value.__cause__.is_own_fault
+
+
+async def test_answer_larger_than_any_is_not_read_to_its_end(monkeypatch):
+    monkeypatch.setattr(exchanges, "LARGEST_ANSWER", 1000)
+    bomb = gzip.compress(b"0" * 1_000_000)
+    for answer in (http(200, b"0" * 2000), http(200, bomb, Content_Encoding="gzip")):
+        async with serving(lambda _, answer=answer: answer) as server, client(server.url) as system:
+            with pytest.raises(UnknownOutcome):
+                await system.send(POST)
+            with pytest.raises(TransientError):
+                await system.send(GET)
+
+
+async def test_compressed_answer_is_read():
+    async with serving(lambda _: http(200, gzip.compress(b'{"a": 0.1}'), Content_Encoding="gzip")) as server:
+        async with client(server.url) as system:
+            _, value = await system.ask(GET)
+    assert str(value["a"]) == "0.1"
+
+
+async def test_no_secret_stands_in_what_is_kept_of_an_answer():
+    def answer(asked: Asked) -> bytes:
+        return http(422, f"you sent {asked.headers['authorization']} and hunter2-topsecret".encode())
+
+    auth = {"type": "basic", "user": "amor", "password": "hunter2-topsecret"}
+    async with serving(answer) as server, client(server.url, auth=auth) as system:
+        with pytest.raises(BusinessError) as raised:
+            await system.send(POST)
+    shown = f"{raised.value} {raised.value.__cause__}"
+    assert "you sent Basic ***" in shown
+    assert "hunter2" not in shown
+
+
+def test_client_certificate_that_is_missing_is_told_with_its_file(tmp_path):
+    with pytest.raises(SetupError, match=r"client\.pem"):
+        client(
+            "http://localhost", tls={"certificate_file": tmp_path / "client.pem", "key_file": tmp_path / "client.key"}
+        )
