@@ -13,9 +13,20 @@ from datetime import datetime
 from types import TracebackType
 from typing import Any, Protocol, Self
 
-from bridge.model.production import MaterialActual, ProductionOrder, ShipmentStatus, WorkRequest
+from bridge.errors import BusinessError
+from bridge.model.production import (
+    Availability,
+    EventKind,
+    MaterialActual,
+    ProductionOrder,
+    ProductionPerformance,
+    Reversal,
+    ShipmentStatus,
+    WorkRequest,
+    WorkRequestState,
+)
 
-Event = MaterialActual | WorkRequest
+Event = MaterialActual | ProductionPerformance | Reversal | WorkRequest | Availability
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +87,33 @@ class Refusal(Exception):
         super().__init__(f"{status}: {text}")
 
 
+@dataclass(frozen=True, slots=True)
+class MasterDataProblem:
+    """Something that the configuration names and the system does not know, or knows otherwise.
+
+    `field` is the dotted place in the connector's table, as `items.HSG-L1.uom`; `message` says what is wrong and what to do.
+    """
+
+    field: str
+    message: str
+
+
+def cannot_carry(system: str, kind: EventKind, instead: str) -> BusinessError:
+    """The error of a connector that is given a kind that is not in its `kinds`; `instead` is what to do."""
+    return BusinessError(f"{system} has no place for a {kind} event: {instead}")
+
+
 class Connector(Protocol):
     """One business system. Every method raises only TransientError, CredentialsError, BusinessError or UnknownOutcome.
 
     `async with` opens and closes its connections; the constructor does not connect. One instance serves events of different
     streams at the same time; the relay never gives it two events of one stream at once.
     """
+
+    @property
+    def kinds(self) -> frozenset[EventKind]:
+        """The kinds of event that it carries; `lookup` and `plan` raise BusinessError for any other."""
+        ...
 
     async def __aenter__(self) -> Self: ...
 
@@ -94,7 +126,14 @@ class Connector(Protocol):
         ...
 
     async def plan(self, event: Event) -> Sequence[Step]:
-        """The requests that carry the event, in order; none where the system has it already. Sends nothing that changes."""
+        """The requests that carry the event, in order; none where the system has it already. Sends nothing that changes.
+
+        They are exactly what `execute` would send now, so that a person can be shown them.
+        """
+        ...
+
+    async def reverse(self, event: Reversal) -> Sequence[Step]:
+        """The requests that take back what the event names; `plan` answers the same for a Reversal."""
         ...
 
     async def execute(self, step: Step) -> Answer:
@@ -111,4 +150,15 @@ class Connector(Protocol):
 
     async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
         """The shipments that changed at or after `since`, each once; all where it is None."""
+        ...
+
+    async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
+        """The states of work requests that changed at or after `since`; none where the system holds no requests."""
+        ...
+
+    async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
+        """What the system does not know of the table's items, units, locations and reasons, and of these equipment paths.
+
+        Empty: all is there. Changes nothing.
+        """
         ...

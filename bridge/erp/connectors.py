@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from bridge.config.settings import ConnectorSettings
 from bridge.erp.connector import Connector
 from bridge.erp.odoo19 import Odoo19
 
-CONNECTORS: Final = {"odoo19": Odoo19}
+CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {"odoo19": Odoo19}
 
 
 def make(settings: ConnectorSettings) -> Connector:

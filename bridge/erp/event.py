@@ -3,33 +3,55 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any
+from typing import Any, Final
 
 from bridge.erp.connector import Event
 from bridge.errors import BusinessError
-from bridge.model.production import EventKind, MaterialActual, WorkRequest
+from bridge.model.production import (
+    Availability,
+    Disposition,
+    EventKind,
+    MaterialActual,
+    MaterialUse,
+    ProductionPerformance,
+    Reversal,
+    WorkRequest,
+)
 
 
 def read(kind: str, payload: Mapping[str, Any]) -> Event:
     """The event of an outbox row. Raises BusinessError where the row does not hold one: only a person can mend it."""
+    reader = _READERS.get(kind)
+    if reader is None:
+        raise BusinessError(f"{kind!r} is no kind of event that is carried to business systems: {', '.join(_READERS)}")
     try:
-        match kind:
-            case EventKind.WIP_TO_FG:
-                return _material_actual(payload)
-            case EventKind.WORK_REQUEST:
-                return _work_request(payload)
-    except (KeyError, TypeError, ValueError, InvalidOperation) as error:
+        return reader(payload)
+    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
         raise BusinessError(f"the payload is no {kind} event: {type(error).__name__} {error}") from error
-    raise BusinessError(f"{kind!r} is no kind of event that is carried to business systems yet")
 
 
-def _material_actual(payload: Mapping[str, Any]) -> MaterialActual:
-    quantity, cumulative = Decimal(payload["quantity"]), Decimal(payload["cumulative"])
-    if not 0 < quantity <= cumulative or not cumulative.is_finite():
-        raise ValueError(f"quantity {quantity} is not above 0 and at most the cumulative quantity {cumulative}")
+def _produced(payload: Mapping[str, Any]) -> MaterialActual:
+    return _material_actual(payload, MaterialUse.PRODUCED, Disposition.GOOD)
+
+
+def _scrap(payload: Mapping[str, Any]) -> MaterialActual:
+    return _material_actual(payload, MaterialUse.PRODUCED, Disposition.SCRAP)
+
+
+def _consumed(payload: Mapping[str, Any]) -> MaterialActual:
+    actual = _material_actual(payload, MaterialUse.CONSUMED, Disposition.GOOD)
+    if not actual.item:
+        raise ValueError("item: what was consumed is not named")
+    return actual
+
+
+def _material_actual(payload: Mapping[str, Any], use: MaterialUse, disposition: Disposition) -> MaterialActual:
+    quantity, cumulative = _above_zero(payload, "quantity"), _quantity(payload, "cumulative")
+    if quantity > cumulative:
+        raise ValueError(f"quantity {quantity} is above the cumulative quantity {cumulative}")
     return MaterialActual(
         event_id=uuid.UUID(payload["event_id"]),
         order_ref=str(payload["order_ref"]),
@@ -39,6 +61,66 @@ def _material_actual(payload: Mapping[str, Any]) -> MaterialActual:
         cumulative=cumulative,
         uom=str(payload["uom"]),
         equipment=str(payload["equipment"]),
+        use=use,
+        disposition=disposition,
+        reason=str(payload.get("reason", "")),
+        item=str(payload.get("item", "")),
+        lot=str(payload.get("lot", "")),
+        serials=tuple(str(serial) for serial in payload.get("serials", [])),
+        location=str(payload.get("location", "")),
+    )
+
+
+def _performance(payload: Mapping[str, Any]) -> ProductionPerformance:
+    started_at, ended_at = _instant(payload["started_at"]), _instant(payload["ended_at"])
+    if started_at > ended_at:
+        raise ValueError(f"started_at {started_at} is after ended_at {ended_at}")
+    return ProductionPerformance(
+        event_id=uuid.UUID(payload["event_id"]),
+        order_ref=str(payload["order_ref"]),
+        sequence=int(payload["sequence"]),
+        segment=str(payload["segment"]),
+        started_at=started_at,
+        ended_at=ended_at,
+        yielded=_quantity(payload, "yielded"),
+        scrapped=_quantity(payload, "scrapped"),
+        uom=str(payload["uom"]),
+        equipment=str(payload["equipment"]),
+        reason=str(payload.get("reason", "")),
+        is_final=bool(payload.get("is_final", False)),
+    )
+
+
+def _reversal(payload: Mapping[str, Any]) -> Reversal:
+    inner = payload["reverses"]
+    kind = str(inner["kind"])
+    reverses = _READERS[kind](inner["payload"]) if kind in _READERS else None
+    if not isinstance(reverses, MaterialActual | ProductionPerformance):
+        raise TypeError(f"reverses: {kind!r} cannot be reversed")
+    quantity = _above_zero(payload, "quantity")
+    most = reverses.quantity if isinstance(reverses, MaterialActual) else reverses.yielded + reverses.scrapped
+    if quantity > most:
+        raise ValueError(f"quantity {quantity} is above the {most} of the event that it reverses")
+    return Reversal(
+        event_id=uuid.UUID(payload["event_id"]),
+        order_ref=str(payload["order_ref"]),
+        sequence=int(payload["sequence"]),
+        occurred_at=_instant(payload["occurred_at"]),
+        quantity=quantity,
+        reason=str(payload["reason"]),
+        reverses=reverses,
+    )
+
+
+def _availability(payload: Mapping[str, Any]) -> Availability:
+    return Availability(
+        event_id=uuid.UUID(payload["event_id"]),
+        item=str(payload["item"]),
+        location=str(payload["location"]),
+        sequence=int(payload["sequence"]),
+        occurred_at=_instant(payload["occurred_at"]),
+        available=_quantity(payload, "available"),
+        uom=str(payload["uom"]),
     )
 
 
@@ -60,3 +142,28 @@ def _instant(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"{text} names no time zone")
     return moment.astimezone(UTC)
+
+
+def _quantity(payload: Mapping[str, Any], name: str) -> Decimal:
+    number = Decimal(payload[name])
+    if not number.is_finite() or number < 0:
+        raise ValueError(f"{name} {number} is no quantity: a finite number, 0 or above")
+    return number
+
+
+def _above_zero(payload: Mapping[str, Any], name: str) -> Decimal:
+    number = _quantity(payload, name)
+    if not number:
+        raise ValueError(f"{name} is 0")
+    return number
+
+
+_READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Event]]] = {
+    EventKind.WIP_TO_FG: _produced,
+    EventKind.SCRAP: _scrap,
+    EventKind.CONSUMED: _consumed,
+    EventKind.PERFORMANCE: _performance,
+    EventKind.REVERSAL: _reversal,
+    EventKind.WORK_REQUEST: _work_request,
+    EventKind.AVAILABILITY: _availability,
+}

@@ -10,6 +10,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from bridge.config.settings.connectors import ConnectorSettings, OdooSettings, TrytonSettings
 from bridge.config.settings.mapping import (
     PLACEHOLDER,
     PRESET_TOPICS,
@@ -23,11 +24,9 @@ from bridge.config.settings.mqtt import MqttSettings
 from bridge.config.settings.opcua import OpcUaNodes, OpcUaSettings
 from bridge.config.settings.plant import Equipment, Plant, Shift, Tag, Targets
 from bridge.config.settings.processes import (
-    ConnectorSettings,
     DashboardSettings,
     DatabaseSettings,
     IngestSettings,
-    OdooSettings,
     ProductionSettings,
     RulesSettings,
 )
@@ -97,4 +96,5 @@ __all__ = [
     "Table",
     "Tag",
     "Targets",
+    "TrytonSettings",
 ]

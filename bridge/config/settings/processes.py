@@ -1,8 +1,6 @@
-"""The processes: database, ingest, rules and production, connectors, dashboard."""
+"""The processes: database, ingest, rules and production, dashboard."""
 
 from __future__ import annotations
-
-from typing import Literal
 
 from pydantic import Field, SecretStr
 
@@ -59,23 +57,6 @@ class ProductionSettings(Table):
         1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces."
     )
     states: dict[str, MachineState] = Field(default_factory=dict, description="What machines say -> canonical state.")
-
-
-class OdooSettings(Table):
-    """Odoo 19 by its external JSON-2 API."""
-
-    type: Literal["odoo19"]
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")
-    url: str = Field(pattern=r"^https?://")
-    database: str
-    api_key: SecretStr
-    timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
-    poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
-    max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
-    product_uom: str = Field("Units", description="The ERP's name of a piece.")
-
-
-ConnectorSettings = OdooSettings  # a union with discriminator `type` once there is a second
 
 
 class DashboardSettings(Table):

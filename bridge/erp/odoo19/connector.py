@@ -9,18 +9,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 from bridge.config.settings import OdooSettings
-from bridge.erp.connector import Answer, Event, Found, Refusal, Step
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
 from bridge.erp.odoo19 import inbound, maintenance, production
 from bridge.erp.odoo19.client import OdooClient
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import MaterialActual, ProductionOrder, ShipmentStatus
+from bridge.model.production import (
+    EventKind,
+    MaterialActual,
+    ProductionOrder,
+    Reversal,
+    ShipmentStatus,
+    WorkRequest,
+    WorkRequestState,
+)
+
+_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.WORK_REQUEST})
 
 
 class Odoo19:
     """Odoo 19 by its External JSON-2 API (see Connector for what each method promises)."""
+
+    kinds = _KINDS
 
     def __init__(self, settings: OdooSettings) -> None:
         self._product_uom = settings.product_uom
@@ -37,15 +49,26 @@ class Odoo19:
 
     async def lookup(self, event: Event) -> Found:
         """By the order's done total, or by the event's id in the request's description."""
-        if isinstance(event, MaterialActual):
-            return production.find(await production.read_chain(self._client, event.order_ref), event)
-        return await maintenance.find(self._client, event)
+        match event:
+            case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
+                return production.find(await production.read_chain(self._client, event.order_ref), event)
+            case WorkRequest():
+                return await maintenance.find(self._client, event)
+        raise cannot_carry("Odoo", event.kind, "take it out of the rule that posts it")
 
     async def plan(self, event: Event) -> Sequence[Step]:
         """Quantity, components, mark done; or one create."""
-        if isinstance(event, MaterialActual):
-            return production.plan(await production.read_chain(self._client, event.order_ref), event, self._product_uom)
-        return await maintenance.plan(self._client, event)
+        match event:
+            case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
+                chain = await production.read_chain(self._client, event.order_ref)
+                return production.plan(chain, event, self._product_uom)
+            case WorkRequest():
+                return await maintenance.plan(self._client, event)
+        raise cannot_carry("Odoo", event.kind, "take it out of the rule that posts it")
+
+    async def reverse(self, event: Reversal) -> Sequence[Step]:
+        """Not carried yet."""
+        return await self.plan(event)
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
@@ -74,6 +97,14 @@ class Odoo19:
     async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
         """Outgoing deliveries."""
         return await inbound.read_shipments(self._client, since)
+
+    async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
+        """None yet."""
+        return []
+
+    async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
+        """Nothing yet."""
+        return []
 
 
 def _is_one_id(value: object) -> bool:

@@ -1,0 +1,39 @@
+"""The connectors to business systems: one class a type, told apart by `type`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, SecretStr
+
+from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
+from bridge.config.settings.master_data import MasterDataTable
+
+
+class OdooSettings(MasterDataTable):
+    """Odoo 19 by its external JSON-2 API."""
+
+    type: Literal["odoo19"]
+    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")
+    url: str = Field(pattern=r"^https?://")
+    database: str
+    api_key: SecretStr
+    timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
+    poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
+    max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
+    product_uom: str = Field("Units", description="The ERP's name of a piece.")
+
+
+class TrytonSettings(HttpConnectorTable, MasterDataTable):
+    """Tryton 8.2 by its REST interface for user applications."""
+
+    type: Literal["tryton82"]
+    database: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    auth: ApiKeyAuth = Field(description="The key of a user application `rest` that a user of Tryton has validated.")
+    company: int = Field(1, ge=1, description="Id of the company that posts. Default 1.")
+    waste_location: str = Field(
+        "", description="Name or code of the location of type lost and found that scrap goes to."
+    )
+
+
+ConnectorSettings = Annotated[OdooSettings | TrytonSettings, Field(discriminator="type")]
