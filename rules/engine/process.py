@@ -19,7 +19,7 @@ from bridge.store import cursor
 from bridge.store.database import Connection, connected
 from bridge.store.equipment import apply_calendar
 from rules.engine.follow import Follower, utc_now
-from rules.evidence import complete_due
+from rules.tickets.evidence import complete_due
 from rules.rulebook import load_rules
 
 log = structlog.get_logger()

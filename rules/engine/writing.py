@@ -1,4 +1,4 @@
-"""What the engine found, written in the caller's transaction: states, counts, alarms, tickets."""
+"""What the engine found, written in the caller's transaction: states, counts, alarms."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ from typing import Any, Final
 import psycopg
 import structlog
 
-from bridge.model.alarm import AlarmState, Severity
-from bridge.model.equipment import EquipmentPath
-from bridge.model.production import CountKind, EventKind, MachineState, WorkRequest, event_id
+from bridge.model.alarm import AlarmState
+from bridge.model.production import CountKind, MachineState
 from bridge.model.reading import DeadLetter
-from bridge.store import alarm, dead_letter, machine_state, outbox, production_count, ticket
+from bridge.store import alarm, dead_letter, machine_state, production_count
 from bridge.store.alarm import NewAlarm
 from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
 from rules import lifecycle
+from rules.actions import act, message
 from rules.engine.asset import Asset
 from rules.engine.plant import Plant, Released
 from rules.engine.posting import PostingBook
@@ -36,7 +36,6 @@ from rules.production.effects import (
     StateChanged,
     WordRefused,
 )
-from rules.rulebook.model import EvidenceSpec, TicketAction
 
 log = structlog.get_logger()
 
@@ -187,20 +186,19 @@ async def _count(connection: Connection, plant: Plant, book: PostingBook, count:
 
 
 async def _write_told(connection: Connection, plant: Plant, version: int, instance: Instance, told: Told) -> None:
-    transition, rule = told.transition, instance.rule
+    transition = told.transition
     severity = str(transition.severity)
     if transition.kind == "RAISE":
         instance.returned_at = None
         instance.alarm_id = await alarm.raise_alarm(connection, _new_alarm(instance, version, told))
     alarm_id = instance.alarm_id
     assert alarm_id is not None, "what is told of an alarm follows its raise"
-    note = _message(instance, told)
+    note = message(instance, told)
     await alarm.add_event(connection, alarm_id, transition.kind, severity, transition.at, note=note, inputs=told.inputs)
     if transition.kind == "RETURN":
         instance.returned_at = transition.at
-    if transition.kind in ("RAISE", "ESCALATE"):
-        for action in rule.tickets:
-            await _ticket(connection, plant, version, instance, told, action)
+    if transition.kind in ("RAISE", "ESCALATE", "RETURN", "CLEAR"):
+        await act(connection, plant, version, instance, told)
     if transition.kind == "ESCALATE":
         await _update(connection, instance, AlarmState.ACTIVE_UNACK, severity, transition.at, acked=False, message=note)
     if transition.kind == "CLEAR":
@@ -232,114 +230,12 @@ def _new_alarm(instance: Instance, version: int, told: Told) -> NewAlarm:
         equipment_id=instance.equipment_id,
         severity=str(told.transition.severity),
         quality=instance.memory.quality,
-        message=_message(instance, told),
+        message=message(instance, told),
         consequence=instance.rule.consequence,
         response=instance.rule.response,
         inputs=told.inputs,
         at=told.transition.at,
     )
-
-
-def _message(instance: Instance, told: Told) -> str:
-    """`spindle.vib_rms 4.62 mm/s: v > 4.5`."""
-    values = [
-        f"{entry['tag']} {'unknown' if entry['value'] is None else _shown(entry['value'])} {entry['unit']}".rstrip()
-        for entry in told.inputs.values()
-    ]
-    level = next(level for level in instance.condition.levels if level.severity is told.transition.severity)
-    return f"{', '.join(values)}: {level.condition.text}"
-
-
-def _shown(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-async def _ticket(
-    connection: Connection, plant: Plant, version: int, instance: Instance, told: Told, action: TicketAction
-) -> None:
-    transition = told.transition
-    if transition.severity.rank < action.lowest.rank:
-        return
-    priority = action.priority or transition.severity
-    which = {"equipment_id": instance.equipment_id, "failure_mode": action.failure_mode, "priority": str(priority)}
-    if transition.previous is not None and transition.previous.rank >= action.lowest.rank:
-        await ticket.raise_priority(connection, **which, at=transition.at)  # type: ignore[arg-type]  # the mapping is mixed
-        return
-    assert instance.alarm_id is not None, "the alarm is raised before its ticket"
-    title = f"{action.failure_mode} on {EquipmentPath.parse(instance.path).name}: {_message(instance, told)}"
-    opened = await ticket.open_or_recur(
-        connection, **which, title=title, description=_description(instance), alarm_id=instance.alarm_id, at=transition.at  # type: ignore[arg-type]  # the mapping is mixed
-    )  # fmt: skip
-    if opened.is_new:
-        if action.evidence:
-            await _ask_for_evidence(connection, plant, version, instance, told, action.evidence, opened.id)
-        if action.connector:
-            await _request_work(connection, instance, told, action, opened.id, title, priority)
-
-
-async def _ask_for_evidence(
-    connection: Connection,
-    plant: Plant,
-    version: int,
-    instance: Instance,
-    told: Told,
-    evidence: EvidenceSpec,
-    ticket_id: int,
-) -> None:
-    asset, at = plant.assets[instance.equipment_id], told.transition.at
-    tags = [
-        {"id": asset.tags[name], "name": name, "unit": asset.units[name]}
-        for name in evidence.tags
-        if name in asset.tags
-    ]
-    tag_of = {entry.name: entry.tag for entry in instance.rule.inputs}
-    limits = [
-        {"severity": str(level.severity), "tag": tag_of[name], "value": limit}
-        for level in instance.condition.levels
-        for name, limit in level.condition.limits()
-        if name in tag_of
-    ]
-    assert instance.alarm_id is not None, "the alarm is raised before its ticket"
-    await ticket.ask_for_evidence(
-        connection, ticket_id, alarm_id=instance.alarm_id, during=(at - evidence.before, at + evidence.after),
-        rule_id=instance.rule.id, rule_version=version, tags=tags, limits=limits,
-    )  # fmt: skip
-
-
-async def _request_work(
-    connection: Connection,
-    instance: Instance,
-    told: Told,
-    action: TicketAction,
-    ticket_id: int,
-    title: str,
-    priority: Severity,
-) -> None:
-    stream = f"ticket:{ticket_id}"
-    request = WorkRequest(
-        event_id=event_id(str(EventKind.WORK_REQUEST), stream, 1),
-        ticket_id=ticket_id,
-        equipment=instance.path,
-        failure_mode=action.failure_mode,
-        priority=str(priority),
-        title=title,
-        description=_description(instance),
-        detected_at=told.transition.at,
-    )
-    await outbox.insert(
-        connection, connector=action.connector or "", stream=stream, kind=str(EventKind.WORK_REQUEST),
-        payload=request.payload(), key=str(request.event_id),
-    )  # fmt: skip
-
-
-def _description(instance: Instance) -> str:
-    rule = instance.rule
-    lines = [
-        f"Consequence: {rule.consequence}" if rule.consequence else "",
-        f"Response: {rule.response}",
-        f"Rule: {rule.id}",
-    ]
-    return "\n".join(line for line in lines if line)
 
 
 def _fields(effect: Effect) -> dict[str, Any]:

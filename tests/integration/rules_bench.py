@@ -18,7 +18,7 @@ from bridge.store import reading, tag
 from bridge.store.database import Connection, connect
 from bridge.store.equipment import apply_plant
 from rules.engine.follow import Follower
-from rules.evidence import complete_due
+from rules.tickets.evidence import complete_due
 from rules.rulebook import load_rules
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)

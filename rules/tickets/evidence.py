@@ -12,7 +12,7 @@ import structlog
 
 from bridge.store import ticket
 from bridge.store.database import Connection, Row
-from rules.picture import Curve, Limit, Scene, draw
+from rules.tickets.picture import Curve, Limit, Scene, draw
 
 log = structlog.get_logger()
 
