@@ -49,9 +49,7 @@ def _consumed(payload: Mapping[str, Any]) -> MaterialActual:
 
 
 def _material_actual(payload: Mapping[str, Any], use: MaterialUse, disposition: Disposition) -> MaterialActual:
-    quantity, cumulative = _above_zero(payload, "quantity"), _quantity(payload, "cumulative")
-    if quantity > cumulative:
-        raise ValueError(f"quantity {quantity} is above the cumulative quantity {cumulative}")
+    quantity, cumulative = _share(payload)
     return MaterialActual(
         event_id=uuid.UUID(payload["event_id"]),
         order_ref=str(payload["order_ref"]),
@@ -97,16 +95,17 @@ def _reversal(payload: Mapping[str, Any]) -> Reversal:
     reverses = _READERS[kind](inner["payload"]) if kind in _READERS else None
     if not isinstance(reverses, MaterialActual | ProductionPerformance):
         raise TypeError(f"reverses: {kind!r} cannot be reversed")
-    quantity = _above_zero(payload, "quantity")
+    quantity, cumulative = _share(payload)
     most = reverses.quantity if isinstance(reverses, MaterialActual) else reverses.yielded + reverses.scrapped
-    if quantity > most:
-        raise ValueError(f"quantity {quantity} is above the {most} of the event that it reverses")
+    if cumulative > most:
+        raise ValueError(f"cumulative {cumulative} is above the {most} of the event that it reverses")
     return Reversal(
         event_id=uuid.UUID(payload["event_id"]),
         order_ref=str(payload["order_ref"]),
         sequence=int(payload["sequence"]),
         occurred_at=_instant(payload["occurred_at"]),
         quantity=quantity,
+        cumulative=cumulative,
         reason=str(payload["reason"]),
         reverses=reverses,
     )
@@ -151,11 +150,12 @@ def _quantity(payload: Mapping[str, Any], name: str) -> Decimal:
     return number
 
 
-def _above_zero(payload: Mapping[str, Any], name: str) -> Decimal:
-    number = _quantity(payload, name)
-    if not number:
-        raise ValueError(f"{name} is 0")
-    return number
+def _share(payload: Mapping[str, Any]) -> tuple[Decimal, Decimal]:
+    """An event's share, above 0, and all so far including it."""
+    quantity, cumulative = _quantity(payload, "quantity"), _quantity(payload, "cumulative")
+    if not 0 < quantity <= cumulative:
+        raise ValueError(f"quantity {quantity} is not above 0 and at most the cumulative quantity {cumulative}")
+    return quantity, cumulative
 
 
 _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Event]]] = {

@@ -173,8 +173,8 @@ class Reversal:
     """All or part of an earlier event is taken back (a good piece turned out to be scrap): an event of its own.
 
     `reverses` is the event, whole, so that a connector finds its document without asking us; `quantity`, in its unit, is how
-    much of it. An event may be reversed in several parts. What the earlier event and its followers say stays true: their
-    cumulative quantities do not shrink.
+    much of it, `cumulative` how much in all reversals of that event so far, including this one. What the earlier event and
+    its followers say stays true: their cumulative quantities do not shrink.
     """
 
     event_id: uuid.UUID
@@ -182,6 +182,7 @@ class Reversal:
     sequence: int
     occurred_at: datetime
     quantity: Decimal
+    cumulative: Decimal
     reason: str
     reverses: MaterialActual | ProductionPerformance
 
@@ -198,6 +199,7 @@ class Reversal:
             "sequence": self.sequence,
             "occurred_at": self.occurred_at.isoformat(),
             "quantity": str(self.quantity),
+            "cumulative": str(self.cumulative),
             "reason": self.reason,
             "reverses": {"kind": str(self.reverses.kind), "payload": self.reverses.payload()},
         }

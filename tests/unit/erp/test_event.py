@@ -29,7 +29,7 @@ PERFORMANCE = ProductionPerformance(
     "kg", "acme/a", "porosity", is_final=True,
 )  # fmt: skip
 REVERSALS = [
-    Reversal(event_id("plant", "MES-1", 3), "MES-1", 3, AT, quantity, "crack", event)
+    Reversal(event_id("plant", "MES-1", 3), "MES-1", 3, AT, quantity, quantity, "crack", event)
     for quantity, event in ((Decimal(2), PIECES), (Decimal("5.5"), PERFORMANCE))
 ]
 AVAILABLE = Availability(event_id("plant", "HSG", 4), "HSG", "FG", 4, AT, Decimal(0), "1")
@@ -53,7 +53,7 @@ def test_consumption_that_names_no_item_is_refused():
 
 def test_more_than_was_posted_is_not_reversed():
     with pytest.raises(BusinessError, match=r"above the 2\.5"):
-        events.read(EventKind.REVERSAL, replace(REVERSALS[0], quantity=Decimal(3)).payload())
+        events.read(EventKind.REVERSAL, replace(REVERSALS[0], cumulative=Decimal(3)).payload())
 
 
 @pytest.mark.parametrize("inner", [REQUEST, AVAILABLE, REVERSALS[0]])
