@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass
-from importlib.resources import files
 from typing import Final
 
 from bridge.errors import MigrationError
 from bridge.store.database import Connection, connected
-from bridge.store.queries import load
+from bridge.store.queries import FOLDER, load
 
 _QUERIES: Final = load("migration")
 
@@ -31,7 +30,7 @@ class Migration:
 def migrations() -> list[Migration]:
     """All of sql/migrations, in order."""
     found = []
-    for entry in files("sql").joinpath("migrations").iterdir():
+    for entry in FOLDER.joinpath("migrations").iterdir():
         if entry.name.endswith(".sql"):
             number, name = entry.name.removesuffix(".sql").split("_", 1)
             found.append(Migration(int(number), name, entry.read_bytes()))

@@ -11,6 +11,9 @@ from importlib.resources import files
 from typing import Final
 
 _NAME: Final = re.compile(r"^-- name: ([a-z][a-z0-9_]*)\s*$", re.MULTILINE)
+# Beside the packages, in a checkout and in an installation. Not files("sql"): another distribution (python-sql, of Tryton) has a
+# package of that name, and which of the two is found depends on who started Python.
+FOLDER: Final = files("bridge").joinpath("..", "sql")
 
 
 class Queries:
@@ -34,6 +37,6 @@ class Queries:
 @cache
 def load(noun: str) -> Queries:
     """Read sql/queries/<noun>.sql. Raises FileNotFoundError where there is none."""
-    text = files("sql").joinpath("queries", f"{noun}.sql").read_text(encoding="utf-8")
+    text = FOLDER.joinpath("queries", f"{noun}.sql").read_text(encoding="utf-8")
     parts = _NAME.split(text)
     return Queries(noun, {name: body.strip().encode() for name, body in zip(parts[1::2], parts[2::2], strict=True)})
