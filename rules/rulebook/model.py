@@ -70,12 +70,59 @@ class PostingAction:
     max_wait: timedelta
 
 
+When = Literal["raise", "escalate", "return", "clear"]
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyAction:
+    """Tell the people of some roles when the alarm does one of `on` at `lowest` or above."""
+
+    to: tuple[str, ...]
+    lowest: Severity
+    on: frozenset[When]
+
+
+@dataclass(frozen=True, slots=True)
+class WebhookAction:
+    """Send the alarm as an event to a connector when it does one of `on` at `lowest` or above."""
+
+    connector: str
+    lowest: Severity
+    on: frozenset[When]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteAction:
+    """Write a value to a tag of the asset, through a connector whose configuration allows that tag and that value."""
+
+    connector: str
+    tag: str
+    value: float | str | bool
+    lowest: Severity
+    on: frozenset[When]
+
+
+@dataclass(frozen=True, slots=True)
+class Actions:
+    """All that a rule does."""
+
+    tickets: tuple[TicketAction, ...] = ()
+    postings: tuple[PostingAction, ...] = ()
+    notifies: tuple[NotifyAction, ...] = ()
+    webhooks: tuple[WebhookAction, ...] = ()
+    writes: tuple[WriteAction, ...] = ()
+
+
 OnUnknown = Literal["hold", "clear", "raise"]
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule. `condition` says which kind it is; `sha256` is of the canonical body, so that a changed comment is no change."""
+    """One rule. `condition` says which kind it is; `sha256` is of the canonical body, so that a changed comment is no change.
+
+    `shadow`: its alarms are kept and shown as a trial, and nothing follows from them. `parent` is the id of a rule whose alarm on
+    the same asset or one above suppresses this one's. `group` is the ISA-95 level within which the first of several is marked.
+    """
 
     id: str
     for_each: ForEach
@@ -86,8 +133,14 @@ class Rule:
     on_unknown: OnUnknown = "hold"
     consequence: str = ""
     response: str = ""
+    shadow: bool = False
+    parent: str | None = None
+    group: str | None = None
     tickets: tuple[TicketAction, ...] = ()
     postings: tuple[PostingAction, ...] = ()
+    notifies: tuple[NotifyAction, ...] = ()
+    webhooks: tuple[WebhookAction, ...] = ()
+    writes: tuple[WriteAction, ...] = ()
     file: str = ""
     line: int = 0
     sha256: str = ""

@@ -85,7 +85,7 @@ def _rule(reader: Reader, item: Item) -> Rule | None:
     on_unknown = section.take("on_unknown", one_of(str, ["hold", "clear", "raise"]), "hold")
     consequence = section.take("consequence", text, "")
     response = section.take("response", text, "")
-    tickets, postings = read_actions(section, condition, inputs)
+    actions = read_actions(section, condition, inputs)
     section.close(_LATER)
     if condition and not isinstance(condition, Counted) and not response:
         reader.tell(item, "response is missing: an alarm that calls for no response is no alarm (ISA-18.2)")
@@ -94,8 +94,8 @@ def _rule(reader: Reader, item: Item) -> Rule | None:
     body = reader.plain(item)
     return Rule(
         id=rule_id, for_each=for_each, inputs=tuple(inputs.values()), condition=condition, when_state=when_state,
-        settle=settle, on_unknown=on_unknown, consequence=consequence, response=response, tickets=tickets,  # type: ignore[arg-type]  # one of the three words
-        postings=postings, file=reader.file, line=item.node.start_mark.line + 1, sha256=_sha256(body), body=body,
+        settle=settle, on_unknown=on_unknown, consequence=consequence, response=response, tickets=actions.tickets,  # type: ignore[arg-type]  # one of the three words
+        postings=actions.postings, notifies=actions.notifies, webhooks=actions.webhooks, writes=actions.writes, file=reader.file, line=item.node.start_mark.line + 1, sha256=_sha256(body), body=body,
     )  # fmt: skip
 
 
