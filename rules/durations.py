@@ -14,15 +14,18 @@ _UNITS: Final = {
     "d": timedelta(days=1),
 }
 _PART: Final = r"[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d)"
-_WHOLE: Final = re.compile(f"(?:{_PART})+")
+PATTERN: Final = f"(?:{_PART})+"
+_WHOLE: Final = re.compile(PATTERN)
 _EACH: Final = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
+_MICROSECOND: Final = timedelta(microseconds=1)
+_MAX_LENGTH: Final = 60
 MAX: Final = timedelta(days=366)
 
 
 def duration(text: str) -> timedelta:
     """Read a duration. Raises ValueError with a sentence for people."""
-    if not _WHOLE.fullmatch(text):
-        raise ValueError(f"{text!r} is no duration; write 500ms, 20s, 5m, 1h or 14d")
+    if len(text) > _MAX_LENGTH or not _WHOLE.fullmatch(text):
+        raise ValueError(f"{text[:_MAX_LENGTH]!r} is no duration; write 500ms, 20s, 5m, 1h or 14d")
     try:
         total = sum((float(amount) * _UNITS[unit] for amount, unit in _EACH.findall(text)), timedelta())
     except OverflowError:
@@ -30,3 +33,13 @@ def duration(text: str) -> timedelta:
     if total > MAX:
         raise ValueError(f"{text!r} is more than {MAX.days} days")
     return total
+
+
+def duration_us(text: str) -> int:
+    """Read a duration in microseconds, as all times inside of the rule engine are. Raises ValueError."""
+    return microseconds(duration(text))
+
+
+def microseconds(span: timedelta) -> int:
+    """A span in whole microseconds."""
+    return span // _MICROSECOND

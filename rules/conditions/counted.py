@@ -40,8 +40,8 @@ def read(section: Section, facts: Facts) -> Counted | None:
     require = section.reader.convert(require_item, facts.compile) if require_item else None
     if on is None or (require_item and require is None):
         return None
-    counters = [slot.removeprefix(_DELTA).removesuffix(")") for slot in facts.places if slot.startswith(_DELTA)]
-    if strange := [slot for slot in facts.places if not slot.startswith(_DELTA) and slot not in FACTS]:
+    counters = [slot.removeprefix(_DELTA).removesuffix(")") for slot in facts.slots if slot.startswith(_DELTA)]
+    if strange := [slot for slot in facts.slots if not slot.startswith(_DELTA) and slot not in FACTS]:
         section.reader.tell(
             on_item, f"{strange[0]} cannot be asked of a count; there is delta(input), {' and '.join(sorted(FACTS))}"
         )
@@ -49,4 +49,4 @@ def read(section: Section, facts: Facts) -> Counted | None:
     if len(counters) != 1:
         section.reader.tell(on_item, "must be about the delta() of one counter")
         return None
-    return Counted(on, require, counters[0], tuple(facts.places))
+    return Counted(on, require, counters[0], facts.slots)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rules.language import BOOL, Expression, Kind, Name, compile_expression
+from rules.language import BOOL, Expression, Kind, Name, Row, Scope, compile_expression
 
 ORDER_ACTIVE: Final = "order.active"  # an order number is known at that instant
 OPERATION_IS_FINAL: Final = "operation.is_final"  # good pieces of this equipment are finished goods
@@ -15,15 +15,25 @@ FACTS: Final = {ORDER_ACTIVE: Name(BOOL, is_input=False), OPERATION_IS_FINAL: Na
 
 @dataclass(slots=True)
 class Facts:
-    """The names of one rule; `places` fills as its expressions are compiled."""
+    """The names of one rule; `row` fills as its expressions are compiled."""
 
-    names: dict[str, Name]
-    places: dict[str, int] = field(default_factory=dict)
+    scope: Scope
+    row: Row = field(default_factory=Row)
+
+    @property
+    def slots(self) -> tuple[str, ...]:
+        """The row of values that the expressions compiled so far read."""
+        return tuple(self.row.places)
 
     def compile(self, text: Any, kind: Kind = BOOL) -> Expression:
         """Compile an expression of the rule. Raises ExpressionError, or ValueError where it is no text."""
-        if isinstance(text, bool):
-            text = str(text).lower()
-        if not isinstance(text, str):
-            raise ValueError("must be an expression in quotes")  # noqa: TRY004  # a mistake of the file
-        return compile_expression(text, self.names, kind, self.places)
+        return compile_expression(expression_text(text), self.scope, kind, self.row)
+
+
+def expression_text(value: Any) -> str:
+    """What a file says where an expression belongs. Raises ValueError where it is no text."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if not isinstance(value, str):
+        raise ValueError("must be an expression in quotes")  # noqa: TRY004  # a mistake of the file
+    return value

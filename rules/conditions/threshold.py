@@ -9,7 +9,7 @@ from typing import Final
 from bridge.model.alarm import Severity
 from rules.conditions.facts import Facts
 from rules.durations import duration
-from rules.language import Expression
+from rules.language import Expression, HistorySpec
 from rules.language.closures import Values
 from rules.section import Item, Section, one_of, text, truth
 
@@ -18,7 +18,11 @@ _ZERO: Final = timedelta()
 
 @dataclass(frozen=True, slots=True)
 class Level:
-    """One level. Without `clear` it is left where `if` is false. `latch`: once reached, the alarm ends by a person's reset."""
+    """One level. Without `clear` it is left where `if` is false. `latch`: once reached, the alarm ends by a person's reset.
+
+    `rearm` is the least time between two raises of the alarm; after `realarm` one that was acknowledged and still stands calls
+    again (ISA-18.2, re-alarm). None is never.
+    """
 
     severity: Severity
     condition: Expression
@@ -26,6 +30,8 @@ class Level:
     on_delay: timedelta
     off_delay: timedelta
     latch: bool
+    rearm: timedelta | None = None
+    realarm: timedelta | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +44,14 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """The levels of a rule, mildest first; `slots` is the row of values that their expressions read."""
+    """The levels of a rule, mildest first; `slots` is the row of values that their expressions read.
+
+    `histories` stand in the order in which they are taken: each after those that its arguments read.
+    """
 
     levels: tuple[Level, ...]
     slots: tuple[str, ...]
+    histories: tuple[HistorySpec, ...] = ()
 
     def judge(self, values: Values) -> tuple[Verdict, ...]:
         """One verdict a level."""
@@ -69,7 +79,7 @@ def read(section: Section, facts: Facts) -> Threshold | None:
     if ranks != sorted(set(ranks)):
         section.reader.tell(item, "severities must rise from level to level, each once")
         return None
-    return Threshold(tuple(levels), tuple(facts.places))
+    return Threshold(tuple(levels), facts.slots, tuple(facts.row.histories.values()))
 
 
 def _level(section: Section, item: Item, facts: Facts) -> Level | None:
@@ -81,13 +91,15 @@ def _level(section: Section, item: Item, facts: Facts) -> Level | None:
     on_delay = fields.take("on_delay", lambda v: duration(text(v)), _ZERO)
     off_delay = fields.take("off_delay", lambda v: duration(text(v)), _ZERO)
     latch = fields.take("latch", truth, False)
-    fields.close(frozenset({"rearm"}))
+    rearm = fields.take("rearm", lambda v: duration(text(v)), _ZERO) or None
+    realarm = fields.take("realarm", lambda v: duration(text(v)), _ZERO) or None
+    fields.close()
     if severity is None or condition is None or (clear_item and clear is None):
         return None
     if clear_item and (message := _reversed_deadband(condition, clear)):
         section.reader.tell(clear_item, message)
         return None
-    return Level(severity, condition, clear, on_delay, off_delay, latch)
+    return Level(severity, condition, clear, on_delay, off_delay, latch, rearm, realarm)
 
 
 def _reversed_deadband(condition: Expression, clear: Expression | None) -> str | None:

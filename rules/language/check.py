@@ -1,146 +1,200 @@
-"""Types and units of a tree: every mistake of an expression that parses, at once.
+"""Parsed tree -> resolved tree with type and unit: every mistake of an expression that parses, at once.
 
-Units are compared as written (UCUM codes). A literal fits any unit; a product or a quotient of two units is not computed and
-fits any unit as well.
+Units are UCUM codes. Two that differ are converted where that can be done (the right side into the unit of the left) and are a
+mistake that names both where it cannot. A literal is in whatever unit it stands beside.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
+from rules.language import quality, units
 from rules.language.functions import FUNCTIONS, Function
-from rules.language.mistake import Mistake, suggestion
-from rules.language.tree import Binary, Call, Literal, Named, Node, Ternary, Unary
-from rules.language.types import BOOL, NUMBER, TEXT, Kind, Name
+from rules.language.mistake import ExpressionError, Mistake, suggestion
+from rules.language.pasts import Pasts
+from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, QualityIs, Scaled, Ternary, Unary
+from rules.language.typed import BROKEN, MAX_DEPTH, MAX_SIZE, Scope, Typed, typed
+from rules.language.types import BOOL, NUMBER, TEXT, Kind
 
 _LOGIC: Final = frozenset({"&&", "||"})
 _EQUALITY: Final = frozenset({"==", "!="})
 _ORDER: Final = frozenset({"<", "<=", ">", ">="})
 
 
-@dataclass(frozen=True, slots=True)
-class _Typed:
-    kind: Kind | None  # None after a mistake, so that one mistake is told once
-    unit: str | None = None
+def check(node: Node, scope: Scope) -> tuple[Typed, list[Mistake]]:
+    """A tree whose names mean what `scope` says, resolved, and every mistake in it."""
+    checker = Checker(scope)
+    return checker.visit(node), checker.mistakes
 
 
-_BROKEN: Final = _Typed(None)
+class Checker:
+    """One expression; collects its `mistakes`."""
 
-
-def check(node: Node, names: Mapping[str, Name]) -> tuple[Kind | None, list[Mistake]]:
-    """The type of a tree whose names mean `names`, and every mistake in it."""
-    checker = _Checker(names)
-    return checker.visit(node).kind, checker.mistakes
-
-
-class _Checker:
-    def __init__(self, names: Mapping[str, Name]) -> None:
-        self._names = names
+    def __init__(self, scope: Scope) -> None:
+        self.scope = scope
         self.mistakes: list[Mistake] = []
+        self._pasts = Pasts(self)
 
-    def visit(self, node: Node) -> _Typed:  # noqa: PLR0911  # one case a kind of node
+    def visit(self, node: Node) -> Typed:
+        """The tree under a node. Raises ExpressionError where it grows beyond all bounds through the names in it."""
+        found = self._visit(node)
+        if found.size > MAX_SIZE or found.depth > MAX_DEPTH:
+            raise ExpressionError(
+                [Mistake(node.offset, f"more than {MAX_SIZE} parts with all that its names stand for")]
+            )
+        return found
+
+    def want(self, found: Typed, kind: Kind, node: Node, where: str) -> Typed:
+        """Tell of a part that is of another type than `kind`; it counts as one that is, so that it is told once."""
+        if found.kind and found.kind is not kind:
+            self.tell(node, f"a {kind.value} belongs {where}, this is a {found.kind.value}")
+            return Typed(found.node, kind)
+        return found
+
+    def tell(self, node: Node, message: str) -> None:
+        """Add a mistake at a node."""
+        self.mistakes.append(Mistake(node.offset, message))
+
+    def _visit(self, node: Node) -> Typed:  # noqa: PLR0911  # one case a kind of node
         match node:
             case Literal(value=bool()):
-                return _Typed(BOOL)
+                return Typed(node, BOOL)
             case Literal(value=str()):
-                return _Typed(TEXT)
+                return Typed(node, TEXT)
             case Literal():
-                return _Typed(NUMBER)
+                return Typed(node, NUMBER)
+            case Duration():
+                self.tell(node, "a duration is no value; it belongs at the end of a function of the past: mean(v, 5m)")
+                return BROKEN
             case Named():
                 return self._named(node)
             case Unary():
                 wanted = BOOL if node.operator == "!" else NUMBER
-                return self._want(self.visit(node.operand), wanted, node.operand, f"after `{node.operator}`")
+                inner = self.want(self.visit(node.operand), wanted, node.operand, f"after `{node.operator}`")
+                return typed(Unary(node.operator, inner.node, node.offset), inner.kind, inner.unit, inner)
             case Binary():
                 return self._binary(node)
             case Ternary():
                 return self._ternary(node)
             case Call():
                 return self._call(node)
+            case _:
+                raise AssertionError("the parser makes no such node")
 
-    def _named(self, node: Named) -> _Typed:
-        name = self._names.get(node.name)
-        if name is None:
-            self._tell(node, f"unknown name {node.name}{suggestion(node.name, self._names)}")
-            return _BROKEN
-        return _Typed(name.kind, name.unit)
+    def _named(self, node: Named) -> Typed:
+        if stands := self.scope.stands_for.get(node.name):
+            return stands
+        if name := self.scope.names.get(node.name):
+            return Typed(node, name.kind, name.unit)
+        self.tell(node, f"unknown name {node.name}{suggestion(node.name, self.scope.known())}")
+        return BROKEN
 
-    def _binary(self, node: Binary) -> _Typed:
+    def _binary(self, node: Binary) -> Typed:
+        if node.operator in _EQUALITY and (found := self._quality(node)):
+            return found
         left, right = self.visit(node.left), self.visit(node.right)
-        side = f"beside `{node.operator}`"
-        if node.operator in _LOGIC:
-            self._want(left, BOOL, node.left, side)
-            self._want(right, BOOL, node.right, side)
-            return _Typed(BOOL)
         if node.operator in _EQUALITY:
             if left.kind and right.kind and left.kind is not right.kind:
-                self._tell(node, f"a {left.kind.value} and a {right.kind.value} are never equal")
-            self._same_unit(node, left, right)
-            return _Typed(BOOL)
-        self._want(left, NUMBER, node.left, side)
-        self._want(right, NUMBER, node.right, side)
-        if node.operator in _ORDER:
-            self._same_unit(node, left, right)
-            return _Typed(BOOL)
-        return _Typed(NUMBER, self._unit_of(node, left, right))
+                self.tell(node, f"a {left.kind.value} and a {right.kind.value} are never equal")
+        else:
+            wanted, side = BOOL if node.operator in _LOGIC else NUMBER, f"beside `{node.operator}`"
+            left = self.want(left, wanted, node.left, side)
+            right = self.want(right, wanted, node.right, side)
+        unit: str | None = None
+        if node.operator == "*":
+            unit = units.product(left.unit, right.unit)
+        elif node.operator == "/":
+            unit = units.quotient(left.unit, right.unit)
+        elif node.operator not in _LOGIC:
+            right = self.in_unit_of(left, right, node)
+            unit = left.unit if left.unit is not None else right.unit
+        is_truth = node.operator in _LOGIC | _EQUALITY | _ORDER
+        made = Binary(node.operator, left.node, right.node, node.offset)
+        return typed(made, BOOL if is_truth else NUMBER, None if is_truth else unit, left, right)
 
-    def _unit_of(self, node: Binary, left: _Typed, right: _Typed) -> str | None:
-        if node.operator in "+-%":
-            self._same_unit(node, left, right)
-            return left.unit if left.unit is not None else right.unit
-        if right.unit is None:  # v * 2, v / 2
-            return left.unit
-        return right.unit if node.operator == "*" and left.unit is None else None
+    def in_unit_of(self, left: Typed, right: Typed, node: Node) -> Typed:
+        """The right side in the unit of the left one; told at `node` where that cannot be."""
+        if left.unit is None or right.unit is None or left.unit == right.unit:
+            return right
+        found = units.between(right.unit, left.unit)
+        if found is None:
+            self.tell(node, f"unit mismatch: {left.unit} against {right.unit}")
+            return right
+        if found.offset and not isinstance(right.node, Named):
+            self.tell(node, f"unit mismatch: {left.unit} against {right.unit}, whose zero is elsewhere: a reading alone could "
+                      "be converted, not what is computed from it")  # fmt: skip
+            return right
+        if found == (1.0, 0.0):
+            return right
+        return typed(Scaled(right.node, found.factor, found.offset, node.offset), right.kind, left.unit, right)
 
-    def _ternary(self, node: Ternary) -> _Typed:
-        self._want(self.visit(node.condition), BOOL, node.condition, "before `?`")
+    def _quality(self, node: Binary) -> Typed | None:
+        """`quality(v) == good`, either way round; a bare `quality` is that of the only input."""
+        for asked, word in ((node.left, node.right), (node.right, node.left)):
+            if (name := self._whose_quality(asked)) is None:
+                continue
+            said = word.name if isinstance(word, Named) else word.value if isinstance(word, Literal) else None
+            if said not in quality.WORDS:
+                near = suggestion(str(said), quality.WORDS)
+                self.tell(word, f"a quality is one of {', '.join(quality.WORDS)}{near if 'mean' in near else ''}")
+                return Typed(BROKEN.node, BOOL)
+            found = QualityIs(name, quality.quality_slot(name), str(said), node.operator == "!=", node.offset)
+            return Typed(found, BOOL)
+        return None
+
+    def _whose_quality(self, node: Node) -> str | None:
+        inputs = self.scope.inputs()
+        match node:
+            case Named(name=quality.QUALITY) if quality.QUALITY not in self.scope.known() and len(inputs) == 1:
+                return inputs[0]
+            case Call(function=quality.QUALITY, arguments=(Named(name=name),)) if name in inputs:
+                return name
+            case _:
+                return None
+
+    def _ternary(self, node: Ternary) -> Typed:
+        condition = self.want(self.visit(node.condition), BOOL, node.condition, "before `?`")
         then, otherwise = self.visit(node.then), self.visit(node.otherwise)
         if then.kind and otherwise.kind and then.kind is not otherwise.kind:
-            self._tell(node, f"one side of `:` is a {then.kind.value}, the other a {otherwise.kind.value}")
-            return _BROKEN
-        self._same_unit(node, then, otherwise)
-        return then if then.unit is not None else otherwise
+            self.tell(node, f"one side of `:` is a {then.kind.value}, the other a {otherwise.kind.value}")
+            return BROKEN
+        otherwise = self.in_unit_of(then, otherwise, node)
+        made = Ternary(condition.node, then.node, otherwise.node, node.offset)
+        unit = then.unit if then.unit is not None else otherwise.unit
+        return typed(made, then.kind and otherwise.kind, unit, condition, then, otherwise)
 
-    def _call(self, node: Call) -> _Typed:
-        function = FUNCTIONS.get(node.function)
-        if function is None:
-            self._tell(node, f"unknown function {node.function}{suggestion(node.function, FUNCTIONS)}")
-            return _BROKEN
+    def _call(self, node: Call) -> Typed:
+        if self._pasts.is_meant(node):
+            return self._pasts.visit(node)
+        if function := FUNCTIONS.get(node.function):
+            return self._plain(node, function)
+        if node.function == "delta":
+            return self._delta(node)
+        if node.function == quality.QUALITY:
+            self.tell(node, f"is compared with a word: quality({next(iter(self.scope.inputs()), 'v')}) == good")
+        else:
+            known = [*FUNCTIONS, *self._pasts.known(), quality.QUALITY]
+            self.tell(node, f"unknown function {node.function}{suggestion(node.function, known)}")
+        return BROKEN
+
+    def _plain(self, node: Call, function: Function) -> Typed:
         if not function.minimum <= len(node.arguments) <= function.maximum:
-            self._tell(node, f"wrong number of arguments: {function.says}")
-            return _Typed(NUMBER)
-        return self._derived(node) if function.is_derived else self._plain(node, function)
+            self.tell(node, f"wrong number of arguments: {function.signature}")
+            return Typed(BROKEN.node, NUMBER)
+        where = f"in {function.name}()"
+        inner = [self.want(self.visit(argument), NUMBER, argument, where) for argument in node.arguments]
+        first = next((part for part in inner if part.unit is not None), inner[0])
+        inner = [self.in_unit_of(first, part, node) for part in inner]
+        made = Call(node.function, tuple(part.node for part in inner), node.offset)
+        return typed(made, NUMBER, first.unit if function.keeps_unit else None, *inner)
 
-    def _plain(self, node: Call, function: Function) -> _Typed:
-        arguments = [self.visit(argument) for argument in node.arguments]
-        for argument, typed in zip(node.arguments, arguments, strict=True):
-            self._want(typed, NUMBER, argument, f"in {function.name}()")
-        units = {typed.unit for typed in arguments if typed.unit is not None}
-        if len(units) > 1:
-            self._tell(node, f"unit mismatch: {' against '.join(sorted(units))}")
-        return _Typed(NUMBER, min(units, default=None))
-
-    def _derived(self, node: Call) -> _Typed:
-        argument = node.arguments[0]
-        if not isinstance(argument, Named):
-            self._tell(argument, f"{node.function}() is of an input's history: name one input")
-            return _Typed(NUMBER)
-        typed = self.visit(argument)
-        if typed.kind and not self._names[argument.name].is_input:
-            self._tell(argument, f"{node.function}() is of an input's history, and {argument.name} is no input")
-        return _Typed(NUMBER, self._want(typed, NUMBER, argument, f"in {node.function}()").unit)
-
-    def _want(self, typed: _Typed, kind: Kind, node: Node, where: str) -> _Typed:
-        if typed.kind and typed.kind is not kind:
-            self._tell(node, f"a {kind.value} belongs {where}, this is a {typed.kind.value}")
-            return _Typed(kind)
-        return typed
-
-    def _same_unit(self, node: Node, left: _Typed, right: _Typed) -> None:
-        if left.unit is not None and right.unit is not None and left.unit != right.unit:
-            self._tell(node, f"unit mismatch: {left.unit or 'no unit'} against {right.unit or 'no unit'}")
-
-    def _tell(self, node: Node, message: str) -> None:
-        self.mistakes.append(Mistake(node.offset, message))
+    def _delta(self, node: Call) -> Typed:
+        """delta(v), whose slot the engine fills until there is a history of this name."""
+        if len(node.arguments) != 1 or not isinstance(argument := node.arguments[0], Named):
+            self.tell(node.arguments[0] if node.arguments else node, "delta() is of an input's history: name one input")
+            return Typed(BROKEN.node, NUMBER)
+        found = self.visit(argument)
+        if found.kind and not self.scope.names[argument.name].is_input:
+            self.tell(argument, f"delta() is of an input's history, and {argument.name} is no input")
+        found = self.want(found, NUMBER, argument, "in delta()")
+        return Typed(Named(f"delta({argument.name})", node.offset), NUMBER, found.unit)

@@ -1,6 +1,6 @@
-"""Typed tree -> closure over a row of values: `closure(values) -> value or None`.
+"""Resolved tree -> closure over a row of values: `closure(values) -> value or None`.
 
-Each name (and each derived function of a name) has a slot in the row. The commonest shapes, an input against a literal, have
+Each name, each history and the quality of an input has a slot in the row. The commonest shapes, an input against a literal, have
 a closure of their own: an evaluation costs about as many Python calls as the expression has operators.
 """
 
@@ -12,7 +12,8 @@ from math import fmod, inf
 from typing import Any, Final
 
 from rules.language.functions import FUNCTIONS
-from rules.language.tree import Binary, Call, Literal, Named, Node, Ternary, Unary
+from rules.language.quality import BAD
+from rules.language.tree import Binary, Call, Literal, Named, Node, Past, QualityIs, Scaled, Ternary, Unary, parts
 from rules.language.types import Value
 
 Values = Sequence[Value]
@@ -35,29 +36,18 @@ _ARITHMETIC: Final[dict[str, Callable[[float, float], float]]] = {
 }
 
 
-def slot_name(node: Named | Call) -> str:
-    """What the slot of a name or of a derived function is called: `v`, `delta(v)`."""
-    if isinstance(node, Named):
-        return node.name
-    argument = node.arguments[0]
-    assert isinstance(argument, Named), "the checker lets only names through"
-    return f"{node.function}({argument.name})"
-
-
 def slots(node: Node) -> list[str]:
-    """The slots that a tree reads, each once, in the order of the text."""
+    """The slots that a resolved tree reads, each once, in the order of the text."""
     match node:
-        case Literal():
-            return []
         case Named():
             return [node.name]
-        case Call() if FUNCTIONS[node.function].is_derived:
-            return [slot_name(node)]
+        case Past() | QualityIs():
+            return [node.slot]
         case _:
-            return list(dict.fromkeys(slot for part in _parts(node) for slot in slots(part)))
+            return list(dict.fromkeys(slot for part in parts(node) for slot in slots(part)))
 
 
-def build(node: Node, places: dict[str, int]) -> Closure:  # noqa: PLR0911  # one case a kind of node
+def build(node: Node, places: dict[str, int]) -> Closure:  # noqa: C901, PLR0911, PLR0912  # one case a kind of node
     """The closure of a checked tree; `places` gives the index of each slot."""
     match node:
         case Literal():
@@ -77,21 +67,15 @@ def build(node: Node, places: dict[str, int]) -> Closure:  # noqa: PLR0911  # on
         case Ternary():
             return _ternary(*(build(part, places) for part in (node.condition, node.then, node.otherwise)))
         case Call():
-            return _call(node, places)
-
-
-def _parts(node: Node) -> tuple[Node, ...]:
-    match node:
-        case Unary():
-            return (node.operand,)
-        case Binary():
-            return (node.left, node.right)
-        case Ternary():
-            return (node.condition, node.then, node.otherwise)
-        case Call():
-            return node.arguments
+            return _call(FUNCTIONS[node.function].compute, [build(argument, places) for argument in node.arguments])
+        case Past():
+            return _truth(places[node.slot]) if node.kind.is_boolean else operator.itemgetter(places[node.slot])
+        case QualityIs():
+            return _quality(places[node.slot], node.word, node.is_negated)
+        case Scaled():
+            return _scaled(build(node.operand, places), node.factor, node.add)
         case _:
-            return ()
+            raise AssertionError("the checker lets no bare duration through")
 
 
 def _constant(value: Value) -> Closure:
@@ -127,8 +111,12 @@ def _or(left: Closure, right: Closure) -> Closure:
 
 
 def _comparison(node: Binary, places: dict[str, int]) -> Closure:
-    if isinstance(node.left, Named) and isinstance(node.right, Literal):
-        return _slot_against(node.operator, places[node.left.name], node.right.value)
+    if isinstance(node.right, Literal):
+        match node.left:
+            case Named(name=slot):
+                return _slot_against(node.operator, places[slot], node.right.value)
+            case Past(slot=slot):
+                return _slot_against(node.operator, places[slot], node.right.value)
     compare, left, right = _COMPARE[node.operator], build(node.left, places), build(node.right, places)
 
     def comparison(values: Values) -> bool | None:
@@ -176,15 +164,37 @@ def _ternary(condition: Closure, then: Closure, otherwise: Closure) -> Closure:
     return ternary
 
 
-def _call(node: Call, places: dict[str, int]) -> Closure:
-    function = FUNCTIONS[node.function]
-    compute = function.compute
-    if compute is None:
-        return operator.itemgetter(places[slot_name(node)])
-    arguments = [build(argument, places) for argument in node.arguments]
-
+def _call(compute: Callable[..., float], arguments: list[Closure]) -> Closure:
     def call(values: Values) -> float | None:
         given = [argument(values) for argument in arguments]
-        return None if None in given else compute(*given)
+        if None in given:
+            return None
+        try:
+            result = compute(*given)
+        except (ValueError, OverflowError):
+            return None
+        return result if -inf < result < inf else None
 
     return call
+
+
+def _truth(slot: int) -> Closure:
+    """A history that answers a question: 1.0 or 0.0 in its slot."""
+    return lambda values: None if (x := values[slot]) is None else x != 0
+
+
+def _quality(slot: int, word: str, is_negated: bool) -> Closure:
+    if word == BAD:
+        return lambda values: None if (x := values[slot]) is None else (x == BAD) is not is_negated
+    return lambda values: None if (x := values[slot]) is None or x == BAD else (x == word) is not is_negated
+
+
+def _scaled(operand: Closure, factor: float, add: float) -> Closure:
+    def scaled(values: Values) -> float | None:
+        x = operand(values)
+        if x is None:
+            return None
+        result: float = x * factor + add
+        return result if -inf < result < inf else None
+
+    return scaled

@@ -1,11 +1,11 @@
-"""The functions of the rule language: one line each in FUNCTIONS.
+"""The functions of the rule language that are of this instant only: one line each in FUNCTIONS. Those of the past are HISTORIES.
 
-A plain function computes from the values of its arguments and is unknown when one of them is. A derived function is of one
-input's history (`delta(good)`): whoever evaluates the expression provides its value in a slot of its own.
+A function computes from the values of its arguments and is unknown when one of them is, or where it is not defined (sqrt(-1)).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -13,32 +13,27 @@ from typing import Final
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """How a function is called; arguments and result are numbers. `compute` is None for a derived one."""
+    """How a function is called; arguments and result are numbers. `keeps_unit`: the result is in the unit of the arguments."""
 
     name: str
     minimum: int
     maximum: int
-    compute: Callable[..., float] | None
+    compute: Callable[..., float]
+    signature: str
     says: str
-
-    @property
-    def is_derived(self) -> bool:
-        """Whether the function is of an input's history."""
-        return self.compute is None
+    keeps_unit: bool = True
 
 
 FUNCTIONS: Final[dict[str, Function]] = {
     function.name: function
     for function in (
-        Function("abs", 1, 1, abs, "abs(x)"),
-        Function("min", 2, 8, min, "min(x, y, ...)"),
-        Function("max", 2, 8, max, "max(x, y, ...)"),
-        Function(
-            "delta",
-            1,
-            1,
-            None,
-            "delta(input): the change since the reading before; of a counter, with rollover and reset",
-        ),
+        Function("abs", 1, 1, abs, "abs(x)", "the value without its sign"),
+        Function("min", 2, 8, min, "min(x, y, ...)", "the smallest of several values"),
+        Function("max", 2, 8, max, "max(x, y, ...)", "the largest of several values"),
+        Function("floor", 1, 1, lambda x: float(math.floor(x)), "floor(x)", "the whole number below"),
+        Function("ceil", 1, 1, lambda x: float(math.ceil(x)), "ceil(x)", "the whole number above"),
+        Function("sqrt", 1, 1, math.sqrt, "sqrt(x)", "the square root; unknown below 0", keeps_unit=False),
+        Function("exp", 1, 1, math.exp, "exp(x)", "e to the power of x", keeps_unit=False),
+        Function("ln", 1, 1, math.log, "ln(x)", "the natural logarithm; unknown from 0 down", keeps_unit=False),
     )
 }

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from typing import Final, NoReturn
 
+from rules.durations import duration_us
 from rules.language.mistake import ExpressionError, Mistake
 from rules.language.tokens import Token, tokenize
-from rules.language.tree import Binary, Call, Literal, Named, Node, Ternary, Unary
+from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, Ternary, Unary
 
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 200
@@ -113,6 +114,8 @@ class _Parser:
         self._count(token.offset)
         if token.kind == "number":
             return self._number(token)
+        if token.kind == "duration":
+            return self._duration(token)
         if token.kind == "text":
             return Literal(token.text, token.offset)
         if token.kind == "name":
@@ -129,6 +132,12 @@ class _Parser:
         if value == float("inf"):
             self._fail("this number is too large", token.offset)
         return Literal(value, token.offset)
+
+    def _duration(self, token: Token) -> Duration:
+        try:
+            return Duration(duration_us(token.text), token.offset)
+        except ValueError as error:
+            raise ExpressionError([Mistake(token.offset, str(error))]) from error
 
     def _name(self, token: Token) -> Node:
         if token.text in _WORDS:

@@ -6,14 +6,16 @@ import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from rules.durations import PATTERN
 from rules.language.mistake import ExpressionError, Mistake
 
 MAX_LENGTH: Final = 1000
 
-TokenKind = Literal["number", "text", "name", "operator", "end"]
+TokenKind = Literal["number", "duration", "text", "name", "operator", "end"]
 
 _TOKEN: Final = re.compile(
-    r"""(?P<blank>\s+)
+    rf"""(?P<blank>\s+)
+      | (?P<duration>{PATTERN})(?![A-Za-z0-9_.])
       | (?P<number>(?:[0-9]+(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(?![A-Za-z0-9_.])
       | (?P<name>[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*)
       | (?P<text>'(?:[^'\\\n]|\\['\\])*'|"(?:[^"\\\n]|\\["\\])*")
@@ -53,8 +55,8 @@ def tokenize(text: str) -> list[Token]:
 def _token(match: re.Match[str], offset: int) -> Token:
     word = match[0]
     match match.lastgroup:
-        case "number":
-            return Token("number", word, offset)
+        case "number" | "duration" as kind:
+            return Token(kind, word, offset)
         case "text":
             return Token("text", _ESCAPE.sub(r"\1", word[1:-1]), offset)
         case "name":
@@ -72,5 +74,5 @@ def _unreadable(text: str, offset: int) -> Mistake:
     if char in "'\"":
         return Mistake(offset, "this text does not end; close it with the same quote")
     if char.isdigit() or char == ".":
-        return Mistake(offset, "not a number; write 4.5 or 1e-3, units go to the input")
+        return Mistake(offset, "not a number; write 4.5, 1e-3 or a duration such as 5m; units go to the input")
     return Mistake(offset, f"unexpected {char!r}")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from rules.production.counter import CounterSpec
+
 Value = float | bool | str | None
 """What an expression gives: None is unknown."""
 
@@ -27,3 +29,4 @@ class Name:
     kind: Kind
     unit: str | None = None
     is_input: bool = True
+    counter: CounterSpec | None = None

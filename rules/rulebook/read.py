@@ -15,16 +15,16 @@ from rules.conditions import CONDITIONS, Condition
 from rules.conditions.counted import Counted
 from rules.conditions.facts import FACTS, Facts
 from rules.durations import duration
-from rules.language import NUMBER, TEXT, Name
+from rules.language import NUMBER, TEXT, Name, Scope
 from rules.production.counter import CounterSpec
 from rules.rulebook.actions import read_actions
 from rules.rulebook.model import ForEach, Input, Rule, Rulebook
-from rules.section import Item, Reader, Section, count, one_of, text
+from rules.section import Item, Reader, Section, count, one_of, text, truth
 
 API_VERSION: Final = "rules/v1"
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,80}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LATER: Final = frozenset({"baseline", "let", "stale", "spc", "tests", "quantity", "shadow", "parent"})
+_LATER: Final = frozenset({"baseline", "let", "stale", "tests"})
 
 
 def load_rules(files: Sequence[str]) -> Rulebook:
@@ -85,6 +85,9 @@ def _rule(reader: Reader, item: Item) -> Rule | None:
     on_unknown = section.take("on_unknown", one_of(str, ["hold", "clear", "raise"]), "hold")
     consequence = section.take("consequence", text, "")
     response = section.take("response", text, "")
+    shadow = section.take("shadow", truth, False)
+    parent = section.take("parent", _rule_id, "") or None
+    group = section.take("group", text, "") or None
     actions = read_actions(section, condition, inputs)
     section.close(_LATER)
     if condition and not isinstance(condition, Counted) and not response:
@@ -94,7 +97,7 @@ def _rule(reader: Reader, item: Item) -> Rule | None:
     body = reader.plain(item)
     return Rule(
         id=rule_id, for_each=for_each, inputs=tuple(inputs.values()), condition=condition, when_state=when_state,
-        settle=settle, on_unknown=on_unknown, consequence=consequence, response=response, tickets=actions.tickets,  # type: ignore[arg-type]  # one of the three words
+        settle=settle, on_unknown=on_unknown, consequence=consequence, response=response, shadow=shadow, parent=parent, group=group, tickets=actions.tickets,  # type: ignore[arg-type]  # one of the three words
         postings=actions.postings, notifies=actions.notifies, webhooks=actions.webhooks, writes=actions.writes, file=reader.file, line=item.node.start_mark.line + 1, sha256=_sha256(body), body=body,
     )  # fmt: skip
 
@@ -163,8 +166,11 @@ def _condition(section: Section, inputs: dict[str, Input]) -> Condition | None:
         for kind in kinds:
             section.item_of(kind)
         return None
-    names = {name: Name(TEXT if found.is_text else NUMBER, found.unit) for name, found in inputs.items()}
-    return CONDITIONS[kinds[0]](section, Facts({**names, **FACTS}))
+    names = {
+        name: Name(TEXT if found.is_text else NUMBER, found.unit, counter=found.counter)
+        for name, found in inputs.items()
+    }
+    return CONDITIONS[kinds[0]](section, Facts(Scope({**names, **FACTS})))
 
 
 def _states(section: Section) -> list[MachineState]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rules.language import BOOL, NUMBER, TEXT, ExpressionError, Name, compile_expression
+from rules.language import BOOL, NUMBER, TEXT, ExpressionError, Name, Row, Scope, compile_expression
 from rules.language.parse import MAX_DEPTH, MAX_NODES, parse
 from rules.language.tokens import MAX_LENGTH
 
@@ -23,14 +23,14 @@ NAMES = {
 
 
 def value_of(text: str, kind=BOOL, **values):
-    places: dict[str, int] = {}
-    expression = compile_expression(text, NAMES, kind, places)
-    return expression.evaluate([values.get(slot) for slot in places])
+    row = Row()
+    expression = compile_expression(text, Scope(NAMES), kind, row)
+    return expression.evaluate([values.get(slot) for slot in row.places])
 
 
 def mistakes(text: str, kind=BOOL) -> list[tuple[int, str]]:
     with pytest.raises(ExpressionError) as caught:
-        compile_expression(text, NAMES, kind, {})
+        compile_expression(text, Scope(NAMES), kind, Row())
     return [(m.offset, m.message) for m in caught.value.mistakes]
 
 
@@ -48,9 +48,7 @@ def mistakes(text: str, kind=BOOL) -> list[tuple[int, str]]:
     ("-v < -1", {"v": 2.0}, True),
 ])  # fmt: skip
 def test_expression_has_its_value(text, values, expected):
-    places: dict[str, int] = {}
-    expression = compile_expression(text, NAMES, BOOL, places)
-    assert expression.evaluate([values.get(slot) for slot in places]) is expected
+    assert value_of(text, **values) is expected
 
 
 THREE = (True, False, None)
@@ -62,9 +60,9 @@ def test_logic_is_kleenes(x, y):
     names = {"x": Name(BOOL), "y": Name(BOOL)}
 
     def of(text):
-        places: dict[str, int] = {}
-        expression = compile_expression(text, names, BOOL, places)
-        return expression.evaluate([{"x": x, "y": y}[slot] for slot in places])
+        row = Row()
+        expression = compile_expression(text, Scope(names), BOOL, row)
+        return expression.evaluate([{"x": x, "y": y}[slot] for slot in row.places])
 
     order = {False: 0, None: 1, True: 2}
     back = {0: False, 1: None, 2: True}
@@ -88,9 +86,9 @@ def test_what_cannot_be_computed_is_unknown():
 
 
 def test_derived_function_has_a_slot_of_its_own():
-    places: dict[str, int] = {}
-    compile_expression("delta(n) > 0 && n < 5", NAMES, BOOL, places)
-    assert places == {"delta(n)": 0, "n": 1}
+    row = Row()
+    compile_expression("delta(n) > 0 && n < 5", Scope(NAMES), BOOL, row)
+    assert row.places == {"delta(n)": 0, "n": 1}
 
 
 @pytest.mark.parametrize(("text", "offset", "part"), [
@@ -99,7 +97,7 @@ def test_derived_function_has_a_slot_of_its_own():
     ("v = 1", 2, "write `==`"),
     ("v > 1 and w > 2", 6, "written `&&`"),
     ("vv > 1", 0, "did you mean v?"),
-    ("sqrt(v) > 1", 0, "unknown function sqrt"),
+    ("sqt(v) > 1", 0, "unknown function sqt"),
     ("v > t", 2, "unit mismatch: mm/s against Cel"),
     ("v + t > 1", 2, "unit mismatch"),
     ("v && w > 1", 0, "a truth value belongs"),
@@ -140,7 +138,7 @@ def test_work_is_capped():
 @given(st.text(alphabet=st.one_of(st.characters(), st.sampled_from("vwt()<>=!&|?:+-*/% .,'\"123")), max_size=60))
 def test_any_text_is_an_expression_or_has_mistakes_inside_it(text):
     try:
-        compile_expression(text, NAMES, BOOL, {})
+        compile_expression(text, Scope(NAMES), BOOL, Row())
         places = [0]
     except ExpressionError as error:
         places = [mistake.offset for mistake in error.mistakes]
@@ -156,7 +154,7 @@ def test_random_token_soup_neither_hangs_nor_fails_otherwise():
     for _ in range(20_000):
         text = " ".join(rng.choices(words, k=rng.randrange(1, 12)))
         try:
-            compile_expression(text, NAMES, BOOL, {})
+            compile_expression(text, Scope(NAMES), BOOL, Row())
             accepted += 1
         except ExpressionError:
             pass
@@ -182,14 +180,14 @@ def arithmetic(draw, depth=0):
 @given(arithmetic(), numbers, numbers)
 def test_arithmetic_is_that_of_python(text, v, n):
     names = {"v": Name(NUMBER), "n": Name(NUMBER)}
-    places: dict[str, int] = {}
-    expression = compile_expression(text, names, NUMBER, places)
-    got = expression.evaluate([{"v": v, "n": n}[slot] for slot in places])
+    row = Row()
+    expression = compile_expression(text, Scope(names), NUMBER, row)
+    got = expression.evaluate([{"v": v, "n": n}[slot] for slot in row.places])
     assert math.isclose(got, eval(text, {"max": max}, {"v": v, "n": n}), rel_tol=1e-9, abs_tol=1e-9)
 
 
 def test_limits_of_a_condition_are_found_for_the_picture():
-    assert compile_expression("v > 2.8 && (t < 5 || n >= 1)", NAMES, BOOL, {}).limits() == [
+    assert compile_expression("v > 2.8 && (t < 5 || n >= 1)", Scope(NAMES), BOOL, Row()).limits() == [
         ("v", 2.8),
         ("t", 5.0),
         ("n", 1.0),

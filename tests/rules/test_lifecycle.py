@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from bridge.model.alarm import AlarmState, Severity, acknowledged, can_be_reset
 from rules import lifecycle
 from rules.conditions.threshold import Level, Threshold, Verdict
-from rules.language import BOOL, NUMBER, Name, compile_expression
+from rules.language import BOOL, NUMBER, Name, Row, Scope, compile_expression
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 SEVERITIES = list(Severity)
@@ -19,10 +19,10 @@ def at(seconds: float) -> datetime:
 
 
 def threshold(*levels: tuple[str, str], on=0, off=0, latch=False) -> Threshold:
-    places: dict[str, int] = {}
+    row = Row()
 
     def expression(text):
-        return compile_expression(text, {"v": Name(NUMBER)}, BOOL, places)
+        return compile_expression(text, Scope({"v": Name(NUMBER)}), BOOL, row)
 
     return Threshold(tuple(
         Level(SEVERITIES[i], expression(a), expression(c), timedelta(seconds=on), timedelta(seconds=off), latch)
