@@ -18,6 +18,7 @@ from bridge.config.settings import OdooSettings, Settings
 from bridge.erp import relay
 from bridge.erp.backoff import Backoff
 from bridge.erp.odoo19 import Odoo19
+from bridge.erp.relay.journal import Journal
 from bridge.erp.relay.rhythm import DEFAULT
 from bridge.model.production import MaterialActual, WorkRequest, event_id
 from bridge.store import outbox
@@ -30,18 +31,19 @@ QUICK = replace(
     DEFAULT,
     retry=Backoff(timedelta(milliseconds=20), timedelta(milliseconds=200)),
     refused_key=Backoff(timedelta(milliseconds=300), timedelta(milliseconds=300)),
+    circuit=Backoff(timedelta(milliseconds=50), timedelta(milliseconds=300)),
 )
 
 # Where a relay can be told to die: what is called there, before or after it.
 POINTS = {
-    "claim": (outbox, "claim"),
+    "claim": (Journal, "claim"),
     "lookup": (Odoo19, "lookup"),
     "plan": (Odoo19, "plan"),
-    "keep_plan": (outbox, "keep_plan"),
+    "keep_plan": (Journal, "keep_plan"),
     "execute": (Odoo19, "execute"),
-    "record_step": (outbox, "record_step"),
+    "record_step": (Journal, "record_step"),
     "verify": (Odoo19, "verify"),
-    "finish": (outbox, "finish"),
+    "finish": (Journal, "finish"),
 }
 
 

@@ -13,6 +13,7 @@ import pytest
 from bridge.config.settings import OdooSettings
 from bridge.erp import relay
 from bridge.store import outbox
+from bridge.store import relay as relay_store
 from bridge.store.database import connected
 from tests.relay_process import QUICK, post, relaying, settings_of, until
 
@@ -157,7 +158,7 @@ async def test_stream_whose_system_asks_for_years_waits_a_quarter_of_an_hour(dat
 
 
 async def test_mistake_of_our_own_ends_no_relay_and_is_tried_again(database_dsn, monkeypatch):
-    prepare, failed = outbox.prepare_session, asyncio.Event()
+    prepare, failed = relay_store.prepare_session, asyncio.Event()
 
     async def mistaken(connection):
         if failed.is_set():
@@ -165,7 +166,7 @@ async def test_mistake_of_our_own_ends_no_relay_and_is_tried_again(database_dsn,
         failed.set()
         raise KeyError("a mistake")
 
-    monkeypatch.setattr(outbox, "prepare_session", mistaken)
+    monkeypatch.setattr(relay_store, "prepare_session", mistaken)
     async with connected(database_dsn, "test") as connection, odd_system(lambda _: http(502, b"")) as table:
         await post(connection, "O1", [1])
         async with relaying(database_dsn, table.model_copy(update={"max_in_flight": 1})):

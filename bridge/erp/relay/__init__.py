@@ -1,7 +1,7 @@
 """The relay: carries the outbox to the business systems, and their orders and shipments back.
 
-For each connector: a listener that hears of new rows, workers that carry them (`worker`, one stream each at a time), and a
-reader of orders and shipments (`inbound`). Any number of relays may run on one database.
+For each connector: a listener that hears of new rows, a dispatcher that carries them (`dispatcher`: streams side by side, each in
+its order), and a reader of orders and shipments (`inbound`). Any number of relays may run on one database.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ import structlog
 
 from bridge.config.settings import ConnectorSettings, Settings
 from bridge.erp.connectors import make
+from bridge.erp.relay.dispatcher import Lane, dispatch
+from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.inbound import follow
-from bridge.erp.relay.rhythm import DEFAULT, Availability, KeyCheck, Rhythm, pause
-from bridge.erp.relay.worker import Lane, work
-from bridge.store import outbox
+from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
+from bridge.store import relay
 from bridge.store.database import Connection, connected
 
 log = structlog.get_logger()
@@ -58,22 +59,21 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack)
         connector=connector,
         # The system may be at work on a request as long as we would have waited for its answer.
         settle=timedelta(seconds=table.timeout_s),
+        max_in_flight=table.max_in_flight,
         rhythm=rhythm,
         wake=asyncio.Event(),
-        key=KeyCheck(table.name, rhythm.refused_key),
-        system=Availability("business system", connector=table.name),
+        gate=Gate(table.name, rhythm, rate_per_s=getattr(table, "rate_per_s", 0.0), burst=getattr(table, "burst", 1)),
     )
 
 
 def _tasks(lane: Lane, table: ConnectorSettings) -> Iterator[Task]:
     yield partial(_listen, lane)
     yield partial(follow, lane, timedelta(seconds=table.poll_s))
-    for _ in range(table.max_in_flight):
-        yield partial(work, lane)
+    yield partial(dispatch, lane)
 
 
 async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
-    await outbox.listen(connection)
+    await relay.listen(connection)
     lane.wake.set()  # for what came before
     while not stop.is_set():
         async for notice in connection.notifies(timeout=lane.rhythm.look_again.total_seconds()):

@@ -1,33 +1,36 @@
 """One attempt at one event: look up where an earlier one is unclear, plan, send step by step, verify.
 
-Everything that matters is committed before the next request goes out: that the attempt began, the plan, each step that was
-carried out. So whatever dies and whenever, the next attempt knows what may have happened, and asks before it sends again.
+Everything that matters is committed before the next request that may change something goes out: that the attempt began, the plan,
+each step that was carried out. So whatever dies and whenever, the next attempt knows what may have happened, and asks before it
+sends again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Sequence
-from datetime import timedelta
 
 from bridge.erp import event as events
 from bridge.erp.connector import Connector, Event, Found, Refusal, Step
+from bridge.erp.relay.gate import Gate
+from bridge.erp.relay.journal import Journal
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
-from bridge.store import outbox
-from bridge.store.database import Connection
+from bridge.store.relay import Claimed, Exchange, Outcome
 
 
 class Attempt:
-    """One claimed row of the outbox, carried by one connector. `settle` is how long the system may still work on a request."""
+    """One claimed row of the outbox, carried by one connector."""
 
-    def __init__(self, connection: Connection, connector: Connector, row: outbox.Claimed, settle: timedelta) -> None:
-        self._connection = connection
+    def __init__(self, journal: Journal, connector: Connector, gate: Gate, row: Claimed) -> None:
+        self._journal = journal
         self._connector = connector
+        self._gate = gate
         self._row = row
-        self._settle = settle
         self._step = "read event"
         self._request: Step | None = None
         self._began = time.monotonic()
+        self._recorded: asyncio.Task[None] | None = None  # the last step's, committed while the event is verified
         # Whether the system may hold something of the event that nobody has seen there.
         self.is_unclear = row.was_sending
 
@@ -46,36 +49,38 @@ class Attempt:
 
     async def record_failure(self, error: Exception) -> None:
         """Keep what failed, with the request and what was answered."""
+        await self._steps_recorded()
         cause = error.__cause__
         status, answer = (cause.status, cause.text) if isinstance(cause, Refusal) else (None, "")
-        await outbox.record_attempt(
-            self._connection, self._row.id, self._exchange(outcome(error), status, answer or str(error))
-        )
+        await self._journal.record_attempt(self._row.id, self._exchange(outcome(error), status, answer or str(error)))
 
     async def is_hopeless(self, error: Exception, most: int) -> bool:
         """Whether the system has said `most` times in a row that it failed at this request; asked once the failure is recorded."""
         cause = error.__cause__
         if not isinstance(cause, Refusal) or not cause.is_own_fault:
             return False
-        times = await outbox.same_failures(self._connection, self._row.id, self._step, cause.status, most)
-        return times >= most
+        return await self._journal.same_failures(self._row.id, self._step, cause.status, most) >= most
 
     async def _look_up(self, event: Event) -> Found:
-        self._enter("look up")
+        await self._enter("look up")
         found = await self._connector.lookup(event)
         self.is_unclear = False
         answer = f"has it as {found.external_id}" if found.is_posted else "does not have it"
-        await outbox.record_attempt(self._connection, self._row.id, self._exchange("ok", None, answer))
+        await self._journal.record_attempt(self._row.id, self._exchange("ok", None, answer))
         return found
 
     async def _send(self, event: Event, found: Found) -> None:
         steps, done = await self._steps(event, found)
         for number, step in enumerate(steps[done:], start=done + 1):
-            self._enter(step.name, step)
+            await self._enter(step.name, step)
             answer = await self._connector.execute(step)
             self.is_unclear = self.is_unclear or not step.is_repeatable
             exchange = self._exchange("ok", answer.status, answer.text)
-            await outbox.record_step(self._connection, self._row.id, exchange, number, self._settle)
+            recording = self._journal.record_step(self._row.id, exchange, number)
+            if number < len(steps):
+                await recording
+            else:  # nothing more is sent: asking may go on meanwhile
+                self._recorded = asyncio.ensure_future(recording)
 
     async def _steps(self, event: Event, found: Found) -> tuple[Sequence[Step], int]:
         """The plan and how many of its steps need not be sent: the stored plan only while a part of it stands in the system."""
@@ -84,26 +89,33 @@ class Attempt:
         done = found.steps_done if found.steps_done is not None else checkpoint.get("done", 0)
         if first := first_to_send(steps, done):
             return steps, first
-        self._enter("plan")
+        await self._enter("plan")
         planned = await self._connector.plan(event)
-        await outbox.keep_plan(self._connection, self._row.id, [step.to_json() for step in planned], self._settle)
+        await self._journal.keep_plan(self._row.id, [step.to_json() for step in planned])
         return planned, 0
 
     async def _verify(self, event: Event) -> Found:
-        self._enter("verify")
+        await self._enter("verify")
         found = await self._connector.verify(event)
+        await self._steps_recorded()
         self.is_unclear = False
         if not found.is_posted:
             # Sending again could double what shows late: a person decides.
             raise BusinessError("every step was answered as carried out, and the system does not show the event")
         return found
 
-    def _enter(self, name: str, request: Step | None = None) -> None:
+    async def _steps_recorded(self) -> None:
+        if self._recorded is not None:
+            recorded, self._recorded = self._recorded, None
+            await recorded
+
+    async def _enter(self, name: str, request: Step | None = None) -> None:
+        await self._gate.token()
         self._step, self._request, self._began = name, request, time.monotonic()
 
-    def _exchange(self, result: outbox.Outcome, status: int | None, answer: str) -> outbox.Exchange:
+    def _exchange(self, result: Outcome, status: int | None, answer: str) -> Exchange:
         request = None if self._request is None else {"call": self._request.call, **self._request.body}
-        return outbox.Exchange(self._step, result, status, request, answer, (time.monotonic() - self._began) * 1000)
+        return Exchange(self._step, result, status, request, answer, (time.monotonic() - self._began) * 1000)
 
 
 def first_to_send(steps: Sequence[Step], done: int) -> int:
@@ -117,7 +129,7 @@ def first_to_send(steps: Sequence[Step], done: int) -> int:
     return first
 
 
-def outcome(error: Exception) -> outbox.Outcome:
+def outcome(error: Exception) -> Outcome:
     """The outcome that an error means; a mistake of our own leaves open what happened."""
     match error:
         case TransientError():

@@ -8,9 +8,9 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
+from bridge.erp.relay.dispatcher import Lane
 from bridge.erp.relay.rhythm import pause
-from bridge.erp.relay.worker import Lane
-from bridge.errors import ConnectorError, CredentialsError
+from bridge.errors import ConnectorError
 from bridge.store import order, shipment
 from bridge.store.database import Connection
 
@@ -22,7 +22,7 @@ async def follow(lane: Lane, every: timedelta, connection: Connection, stop: asy
     since: datetime | None = None
     failures = 0
     while not stop.is_set():
-        await lane.key.wait(stop)
+        await lane.gate.ready(stop)
         if stop.is_set():
             return
         began = datetime.now(UTC)
@@ -30,18 +30,19 @@ async def follow(lane: Lane, every: timedelta, connection: Connection, stop: asy
             await _read(lane, connection, since)
         except ConnectorError as error:
             failures += 1
-            lane.key.refused(error) if isinstance(error, CredentialsError) else lane.system.lost(error)
+            lane.gate.failed(error)
             wait = lane.rhythm.retry.delay(failures, random.random(), lane.rhythm.asked(error))  # noqa: S311  # jitter
             await pause(stop, max(wait, every))
             continue
         since, failures = began - lane.rhythm.overlap, 0
-        lane.key.accepted()
-        lane.system.works()
+        lane.gate.worked()
         await pause(stop, every)
 
 
 async def _read(lane: Lane, connection: Connection, since: datetime | None) -> None:
+    await lane.gate.token()
     orders = await lane.connector.read_orders(since)
+    await lane.gate.token()
     shipments = await lane.connector.read_shipments(since)
     async with connection.transaction():
         refused_orders = await order.upsert(connection, lane.name, orders)

@@ -20,6 +20,7 @@ class Rhythm:
 
     retry: Backoff  # of an event, or of the reading of orders
     refused_key: Backoff  # of a whole connector, so without chance
+    circuit: Backoff  # of a system that failed `most_failures` times in a row, whatever the events
     database: Backoff
     look_again: timedelta  # where no notification came
     overlap: timedelta  # of two readings of orders: clocks differ, and a transaction takes its time
@@ -31,6 +32,10 @@ class Rhythm:
     # and the stream stands still meanwhile. With the waits above it takes a quarter of an hour, in which an ERP that was started
     # anew, or whose own database was, is back: such an outage must not park every stream.
     most_own_faults: int = 100
+    most_failures: int = 8
+    # A stream that goes on and on gives way to the others after so many events, and of those that are claimed every second lot
+    # is the newest: what was made just now does not wait behind the backlog of an outage.
+    in_a_row: int = 50
 
     def asked(self, error: Exception) -> timedelta | None:
         """The wait that a system asked for with its failure, at most `longest_asked`; None where it asked for none."""
@@ -41,6 +46,7 @@ class Rhythm:
 DEFAULT: Final = Rhythm(
     retry=Backoff(timedelta(seconds=0.5), timedelta(seconds=20)),
     refused_key=Backoff(timedelta(seconds=30), timedelta(minutes=15)),
+    circuit=Backoff(timedelta(seconds=0.5), timedelta(seconds=20)),
     database=Backoff(timedelta(seconds=0.2), timedelta(seconds=3)),
     look_again=timedelta(seconds=1),
     overlap=timedelta(minutes=5),
@@ -75,32 +81,3 @@ class Availability:
         if self._is_failing:
             self._log.info("works again")
         self._is_failing = False
-
-
-class KeyCheck:
-    """Holds a whole connector while its system refuses the key: every request more could lock the account."""
-
-    def __init__(self, connector: str, backoff: Backoff) -> None:
-        self._log = log.bind(connector=connector)
-        self._backoff = backoff
-        self._refusals = 0
-        self._until = 0.0
-
-    def refused(self, error: BaseException) -> None:
-        """The key was refused: nobody asks again for a while."""
-        now = asyncio.get_running_loop().time()
-        if now < self._until:
-            return
-        self._refusals += 1
-        wait = self._backoff.delay(self._refusals, 1.0)
-        self._until = now + wait.total_seconds()
-        self._log.error("the key is refused, connector paused", reason=str(error), pause_s=wait.total_seconds())
-
-    def accepted(self) -> None:
-        """The key was taken."""
-        self._refusals = 0
-
-    async def wait(self, stop: asyncio.Event) -> None:
-        """Until the pause is over."""
-        while not stop.is_set() and (left := self._until - asyncio.get_running_loop().time()) > 0:
-            await pause(stop, timedelta(seconds=left))

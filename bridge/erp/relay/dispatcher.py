@@ -1,0 +1,176 @@
+"""The dispatcher of one connector: takes streams, carries their events side by side, each stream's one after the other.
+
+A stream is taken by an advisory lock on the dispatcher's own session: held while HTTP requests run without a transaction being
+open, seen by every relay on the database, and released by the server in the instant that the process dies. A lease would have
+to be waited out after a crash, and a row lock (FOR UPDATE SKIP LOCKED) would hold a transaction open over the network.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+import time
+from dataclasses import dataclass
+from datetime import timedelta
+
+import psycopg
+import structlog
+
+from bridge.erp.connector import Connector
+from bridge.erp.relay.attempt import Attempt, outcome
+from bridge.erp.relay.gate import Gate
+from bridge.erp.relay.journal import Journal
+from bridge.erp.relay.rhythm import Rhythm
+from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
+from bridge.store import connector_control, relay
+from bridge.store.database import Connection
+from bridge.store.relay import Claimed, NextState, Postponed
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True)
+class Lane:
+    """What the tasks of one connector share. `settle`: how long its system may still work on a request nobody waits for."""
+
+    name: str
+    connector: Connector
+    settle: timedelta
+    max_in_flight: int
+    rhythm: Rhythm
+    wake: asyncio.Event
+    gate: Gate
+
+
+async def dispatch(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
+    """Carry events until `stop`. Raises psycopg errors where the database goes away; the streams in hand are free then."""
+    await relay.prepare_session(connection)
+    journal = Journal(connection, lane.name, lane.settle)
+    writing = asyncio.create_task(journal.run())
+    dispatcher = Dispatcher(lane, journal)
+    dispatching = asyncio.create_task(dispatcher.run(connection, stop))
+    try:
+        await asyncio.wait({writing, dispatching}, return_when=asyncio.FIRST_COMPLETED)
+        (dispatching if dispatching.done() else writing).result()
+    finally:
+        for task in (dispatching, writing, *dispatcher.in_hand.values()):
+            task.cancel()
+        await asyncio.gather(dispatching, writing, *dispatcher.in_hand.values(), return_exceptions=True)
+
+
+class Dispatcher:
+    """The streams of a lane that are in hand, by name."""
+
+    def __init__(self, lane: Lane, journal: Journal) -> None:
+        self._lane = lane
+        self._journal = journal
+        self._turn = 0
+        self.in_hand: dict[str, asyncio.Task[None]] = {}
+
+    async def run(self, connection: Connection, stop: asyncio.Event) -> None:
+        """Take and carry streams until `stop`; then wait for those in hand."""
+        lane = self._lane
+        while not stop.is_set():
+            await lane.gate.ready(stop)
+            lane.wake.clear()
+            if stop.is_set() or await self._is_stopped(connection):
+                await self._rest(stop, None)
+            elif not await self._take():
+                await self._rest(stop, await self._due_s())
+        if self.in_hand:
+            await asyncio.wait(set(self.in_hand.values()))
+
+    async def _is_stopped(self, connection: Connection) -> bool:
+        """Whether a person stopped the connector."""
+        return await self._journal.alone(lambda: connector_control.is_stopped(connection, self._lane.name))
+
+    async def _take(self) -> bool:
+        """Take streams while there is room for a good part of what may be in hand; whether any were taken."""
+        most = self._lane.max_in_flight if self._lane.gate.most is None else self._lane.gate.most
+        room = most - len(self.in_hand)
+        if room < max(1, most // 4):
+            return False
+        self._turn += 1
+        rows = await self._journal.claim(room, self.in_hand.keys(), newest=self._turn % 2 == 0)
+        for row in rows:
+            task = asyncio.create_task(self._carry_stream(row))
+            self.in_hand[row.stream] = task
+            task.add_done_callback(lambda _, stream=row.stream: self._is_done(stream))  # type: ignore[misc]  # a default binds the loop's value
+        return bool(rows)
+
+    def _is_done(self, stream: str) -> None:
+        self.in_hand.pop(stream, None)
+        self._lane.wake.set()
+
+    async def _due_s(self) -> float | None:
+        return None if self.in_hand else await self._journal.next_due_s()
+
+    async def _rest(self, stop: asyncio.Event, due_s: float | None) -> None:
+        """Wait for a notification, for a stream that is done, for the next head to become due, or for the time to look again."""
+        if stop.is_set():
+            return
+        longest = self._lane.rhythm.look_again.total_seconds()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(longest if due_s is None else min(longest, due_s)):
+                await self._lane.wake.wait()
+
+    async def _carry_stream(self, first: Claimed) -> None:
+        """Carry a stream's events until none is due, one failed, or others have their turn; then give it back."""
+        row: Claimed | None = first
+        turn = 0
+        with contextlib.suppress(
+            psycopg.OperationalError
+        ):  # the session is lost: the dispatcher begins anew with all streams
+            while row is not None:
+                turn += 1
+                wants_next = turn < self._lane.rhythm.in_a_row and self._lane.gate.state == "closed"
+                row = await self._carry(row, wants_next=wants_next)
+            await self._journal.release(first.stream)
+
+    async def _carry(self, row: Claimed, *, wants_next: bool) -> Claimed | None:
+        """Carry one event; the stream's next where it went well and one is due."""
+        lane = self._lane
+        attempt = Attempt(self._journal, lane.connector, lane.gate, row)
+        bound = log.bind(connector=lane.name, stream=row.stream, seq=row.seq, outbox_id=row.id, attempt=row.attempts)
+        began = time.monotonic()
+        try:
+            external_id = await attempt.carry()
+        except psycopg.OperationalError:
+            raise
+        except Exception as error:  # noqa: BLE001  # a connector's mistake must not stop the other streams
+            lane.gate.failed(error)
+            await attempt.record_failure(error)
+            if await attempt.is_hopeless(error, lane.rhythm.most_own_faults):
+                error = BusinessError(
+                    f"{error} ({lane.rhythm.most_own_faults} times: mend it there, then replay this event)"
+                )
+            await self._postpone(row, error, is_unclear=attempt.is_unclear, bound=bound)
+            return None
+        lane.gate.worked()
+        following = await self._journal.finish(row, external_id, wants_next=wants_next)
+        duration_ms = round((time.monotonic() - began) * 1000, 1)
+        bound.info("posted", kind=row.kind, external_id=external_id, duration_ms=duration_ms)
+        return following
+
+    async def _postpone(
+        self, row: Claimed, error: Exception, *, is_unclear: bool, bound: structlog.stdlib.BoundLogger
+    ) -> None:
+        """What follows from a failure: later, later after a look, or when a person says so."""
+        lane = self._lane
+        if isinstance(error, BusinessError):
+            bound.error("parked for a person", reason=str(error))
+            await self._journal.postpone(Postponed(row.id, "parked", timedelta(0), str(error)))
+            return
+        result = outcome(error)
+        # A request that nobody waits for any more may still be carried out: looking too early would not see it.
+        at_least = lane.settle if result == "unknown" else lane.rhythm.asked(error)
+        wait = lane.rhythm.retry.delay(row.attempts, random.random(), at_least)  # noqa: S311  # jitter
+        if isinstance(error, UnknownOutcome):
+            bound.warning("answer unclear, will be looked up", reason=str(error), wait_s=wait.total_seconds())
+        elif not isinstance(error, ConnectorError):
+            bound.error("a mistake in the connector, will be looked up", exc_info=error)
+        bound.debug("postponed", outcome=result, wait_s=wait.total_seconds())
+        is_clear = isinstance(error, CredentialsError | TransientError) and not is_unclear
+        state: NextState = "pending" if is_clear else "sending"
+        await self._journal.postpone(Postponed(row.id, state, wait, str(error) or type(error).__name__))

@@ -1,0 +1,123 @@
+"""What stands before a business system: its rate, its pauses, and the circuit that opens when it fails.
+
+    rate       a token bucket: so many requests a second, and a burst
+    pause      what the system asked for (429 or 503 with Retry-After), and a refused key: every request more could lock the account
+    circuit    closed -> open after `most_failures` in a row, whatever the events -> half open: one event at a time -> closed
+
+While the circuit is open nothing is claimed: no event loses an attempt to a system that is away.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Literal
+
+import structlog
+
+from bridge.erp.connector import Refusal
+from bridge.erp.relay.rhythm import Rhythm, pause
+from bridge.errors import CredentialsError, TransientError, UnknownOutcome
+
+log = structlog.get_logger()
+
+CircuitState = Literal["closed", "open", "half open"]
+
+
+@dataclass(slots=True)
+class Bucket:
+    """A token bucket: `rate` tokens a second, at most `burst` of them at hand. Pure; the clock is an argument."""
+
+    rate: float
+    burst: float
+    level: float = field(init=False)
+    at: float = 0.0
+
+    def __post_init__(self) -> None:
+        self.level = self.burst
+
+    def take(self, now: float) -> float:
+        """Take one token; returns the seconds to wait for it, 0 where it is at hand."""
+        self.level = min(self.burst, self.level + (now - self.at) * self.rate)
+        self.at = now
+        self.level -= 1
+        return 0.0 if self.level >= 0 else -self.level / self.rate
+
+
+class Gate:
+    """The gate of one connector. `rate_per_s` 0: no limit."""
+
+    def __init__(self, connector: str, rhythm: Rhythm, *, rate_per_s: float = 0.0, burst: int = 1) -> None:
+        self._log = log.bind(connector=connector)
+        self._rhythm = rhythm
+        self._bucket = Bucket(rate_per_s, float(burst)) if rate_per_s else None
+        self._failures = 0
+        self._refusals = 0
+        self._openings = 0
+        self._until = 0.0
+        self.state: CircuitState = "closed"
+
+    @property
+    def most(self) -> int | None:
+        """How many events may be in hand: one while the circuit is half open, otherwise None for as many as there may be."""
+        return 1 if self.state == "half open" else None
+
+    async def ready(self, stop: asyncio.Event) -> None:
+        """Until the pause is over, or `stop`."""
+        while not stop.is_set() and (left := self._until - _now()) > 0:
+            await pause(stop, timedelta(seconds=left))
+        if self.state == "open" and not stop.is_set():
+            self.state = "half open"
+
+    async def token(self) -> None:
+        """Until the rate allows one request more."""
+        if self._bucket is not None and (wait := self._bucket.take(_now())) > 0:
+            await asyncio.sleep(wait)
+
+    def worked(self) -> None:
+        """The system took a request."""
+        if self.state != "closed":
+            self._log.info("works again", was_open=self._openings)
+        self.state, self._failures, self._refusals, self._openings = "closed", 0, 0, 0
+
+    def failed(self, error: Exception) -> None:
+        """A request failed: what this means for all others. What is one event's own fault means nothing for them."""
+        match error:
+            case CredentialsError():
+                self._refuse(error)
+            case TransientError() | UnknownOutcome() if not _is_own_fault(error):
+                self._count(error)
+
+    def _refuse(self, error: Exception) -> None:
+        if _now() < self._until:
+            return
+        self._refusals += 1
+        wait = self._rhythm.refused_key.delay(self._refusals, 1.0)
+        self._pause(wait)
+        self._log.error("the key is refused, connector paused", reason=str(error), pause_s=wait.total_seconds())
+
+    def _count(self, error: Exception) -> None:
+        self._failures += 1
+        if asked := self._rhythm.asked(error):
+            self._pause(asked)
+        if self.state == "open" or (self.state == "closed" and self._failures < self._rhythm.most_failures):
+            return
+        self._openings += 1
+        wait = self._rhythm.circuit.delay(self._openings, random.uniform(0.5, 1.0))  # noqa: S311  # jitter
+        self._pause(wait)
+        if self.state == "closed":
+            self._log.warning("failing, circuit open", reason=str(error), failures=self._failures)
+        self.state = "open"
+
+    def _pause(self, wait: timedelta) -> None:
+        self._until = max(self._until, _now() + wait.total_seconds())
+
+
+def _is_own_fault(error: Exception) -> bool:
+    return isinstance(error.__cause__, Refusal) and error.__cause__.is_own_fault
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
