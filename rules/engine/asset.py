@@ -17,6 +17,7 @@ from typing import Final, NamedTuple
 
 import structlog
 
+from bridge.model.reading import instant, microseconds
 from bridge.store.cursor import FollowedReading
 from rules.instance import Instance, Situation, Told
 from rules.production.accounting import Accounting, Role
@@ -76,7 +77,7 @@ class Asset:
             self.newest, self.behind = reading.ts, received_at - reading.ts
         self.lanes.add(reading.lane)
         role = self.accounting.roles.get(reading.tag_id, Role.NONE)
-        sample = Sample(*reading[:6])
+        sample = sample_of(reading)
         held = Held(reading.ts, role, reading.tag_id, reading.ordinal, sample, reading.lane, reading.batch_seq)
         if not self.held or held >= self.held[-1]:
             self.held.append(held)
@@ -142,7 +143,8 @@ class Asset:
         return max(self.newest, now - self.behind if now else self.newest) - lateness
 
     def _rules_due(self) -> datetime | None:
-        return min((due for instance in self.instances if (due := instance.due())), default=None)
+        found = [due for instance in self.instances if (due := instance.due_us()) is not None]
+        return instant(min(found)) if found else None
 
     def release(self, until: datetime, rules_until: datetime, told: list[tuple[Instance, Told]]) -> Iterator[Effect]:
         """Work on readings and delays up to their instants: gives what accounting finds, adds what the rules tell to `told`."""
@@ -155,20 +157,22 @@ class Asset:
             effects = self.accounting.apply(at, samples)
             yield from effects
             self._show(at, samples, bool(effects), told)
+        until_us = microseconds(rules_until)
         for instance in self.instances:
-            self._safely(instance, lambda each: each.advance(rules_until), told)
+            self._safely(instance, lambda each: each.advance(until_us), told)
         self.released = until if self.released is None else max(until, self.released)
 
     def situation(self) -> Situation:
         """What the asset is doing."""
-        return Situation(self.accounting.state, self.accounting.since, self.accounting.order)
+        since = self.accounting.since
+        return Situation(self.accounting.state, microseconds(since) if since else None, self.accounting.order)
 
     def _show(self, at: datetime, samples: list[Sample], has_changed: bool, told: list[tuple[Instance, Told]]) -> None:
-        situation = self.situation()
+        situation, at_us = self.situation(), microseconds(at)
         for instance in self.instances:
             seen = [sample for sample in samples if sample.tag_id in instance.inputs]
             if seen or has_changed:
-                self._safely(instance, lambda each, seen=seen: each.observe(at, seen, situation), told)  # type: ignore[misc]  # a default binds the loop's value
+                self._safely(instance, lambda each, seen=seen: each.observe(at_us, seen, situation), told)  # type: ignore[misc]  # a default binds the loop's value
 
     def _safely(
         self, instance: Instance, work: Callable[[Instance], list[Told]], told: list[tuple[Instance, Told]]
@@ -181,3 +185,8 @@ class Asset:
         except Exception:
             instance.is_parked = True
             log.exception("rule is parked: it failed", rule=instance.rule.id, asset=self.path)
+
+
+def sample_of(reading: FollowedReading) -> Sample:
+    """A followed reading as rules see it."""
+    return Sample(reading.tag_id, microseconds(reading.ts), *reading[2:6])

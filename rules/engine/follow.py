@@ -10,16 +10,18 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 import structlog
 
 from bridge.config.settings import Settings
+from bridge.model.reading import microseconds
 from bridge.store import alarm, cursor, machine_state, rule
 from bridge.store.cursor import Batch, Cursor
 from bridge.store.database import Connection
 from bridge.store.rule import RuleText
 from rules.engine import writing
+from rules.engine.asset import sample_of
 from rules.engine.plant import CLOCK, CLOCK_INSTANCE, Plant
 from rules.engine.posting import PostingBook
 from rules.rulebook.model import Rulebook
@@ -171,12 +173,13 @@ class Follower:
         until = {tag: at for tag, at in released.items() if tag in ruled}
         newest: dict[int, list[Sample]] = {}
         for reading in await cursor.readings_before(connection, until, plant.read) if until else []:
-            newest.setdefault(reading.tag_id, []).append(Sample(*reading[:6]))
+            newest.setdefault(reading.tag_id, []).append(sample_of(reading))
         for asset in plant.assets.values():
             for instance in asset.instances:
-                samples: list[Any] = [sample for tag in instance.inputs for sample in newest.get(tag, ())]
+                samples = [sample for tag in instance.inputs for sample in newest.get(tag, ())]
                 if asset.released:
-                    instance.recall(samples, asset.released)
+                    samples.sort(key=lambda sample: (sample.at_us, sample.ordinal))
+                    instance.warm(samples, instance.situation, microseconds(asset.released))
         for reading in await cursor.readings_after(connection, released, plant.read):
             known[reading.tag_id].hold(reading, None)
 

@@ -118,7 +118,7 @@ class Plant:
         for asset in self.assets.values():
             if asset.accounting.roles:
                 states[PRODUCTION, asset.path] = asset.accounting.dump()
-            states.update({(i.rule.id, asset.path): i.dump() for i in asset.instances if not i.is_parked})
+            states.update({(i.rule.id, asset.path): i.dump_alarm() for i in asset.instances if not i.is_parked})
         return [RuleState(*key, state, None) for key, state in states.items() if self.saved.get(key) != state]
 
     def remember(self, written: Collection[RuleState]) -> None:
@@ -158,7 +158,7 @@ class Plant:
                 facts = asset.accounting.facts
                 instance = Instance.create(rule, asset.equipment_id, asset.path, facts.is_final, asset.tags)
                 if stored := self.saved.get((rule.id, asset.path)):
-                    instance.restore(stored)
+                    instance.restore_alarm(stored)
                 instance.situation = asset.situation()
                 asset.instances.append(instance)
                 self.by_tag.update({asset.tags[name]: asset for name in wanted})

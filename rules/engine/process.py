@@ -19,8 +19,8 @@ from bridge.store import cursor
 from bridge.store.database import Connection, connected
 from bridge.store.equipment import apply_calendar
 from rules.engine.follow import Follower, utc_now
-from rules.tickets.evidence import complete_due
 from rules.rulebook import load_rules
+from rules.tickets.evidence import complete_due
 
 log = structlog.get_logger()
 

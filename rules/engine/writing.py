@@ -19,7 +19,6 @@ from bridge.store import alarm, dead_letter, machine_state, production_count
 from bridge.store.alarm import NewAlarm
 from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
-from rules import lifecycle
 from rules.actions import act, message
 from rules.engine.asset import Asset
 from rules.engine.plant import Plant, Released
@@ -116,9 +115,7 @@ async def take_over_operators(connection: Connection, instances: Collection[Inst
     found: dict[int, AlarmRow] = {}
     for alarm_id, instance in open_ones.items():
         row = rows.get(alarm_id)
-        instance.memory = lifecycle.after_operator(
-            instance.memory, acked=bool(row and row["acked"]), closed=row is None or row["closed"]
-        )
+        instance.operate(instance.now_us or 0, acked=bool(row and row["acked"]), closed=row is None or row["closed"])
         if row is None or row["closed"]:
             instance.alarm_id, instance.returned_at = None, None
         else:

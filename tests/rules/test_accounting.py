@@ -9,7 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bridge.model.production import MachineState
+from bridge.model.reading import microseconds
 from bridge.store.cursor import FollowedReading, FollowedTag
+from rules.engine.asset import sample_of
 from rules.engine.plant import Plant
 from rules.production.counter import Count, CounterSpec, Step, follow, is_count, step
 from rules.rulebook import load_rules
@@ -158,11 +160,9 @@ class Bench:
         asset = self.plant.assets[1]
         if asset.released is None:
             return
-        from rules.sample import Sample
-
         for instance in asset.instances:
             done = sorted(r for r in self.seen if r.tag_id in instance.inputs and r.ts <= asset.released)
-            instance.recall([Sample(*r[:6]) for r in done], asset.released)
+            instance.warm([sample_of(r) for r in done], instance.situation, microseconds(asset.released))
         for reading in self.seen:
             if reading.ts > asset.released:
                 asset.hold(reading, None)
@@ -235,7 +235,7 @@ def test_rule_that_fails_is_parked_and_its_neighbours_go_on(tmp_path, monkeypatc
     bench.rulebook = load_rules([str(tmp_path / "rules.yaml")])
     bench.plant = bench._plant({}, {})
     broken, sound = bench.plant.assets[1].instances
-    broken._row = None  # type: ignore[assignment]
+    broken.row = None  # type: ignore[assignment]
     bench.feed(FollowedReading(7, T0, 0, 5.0, None, 0, 1, 1), T0)
     bench.finish()
     assert broken.is_parked

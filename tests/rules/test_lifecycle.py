@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,12 +10,12 @@ from rules import lifecycle
 from rules.conditions.threshold import Level, Threshold, Verdict
 from rules.language import BOOL, NUMBER, Name, Row, Scope, compile_expression
 
-T0 = datetime(2026, 1, 1, tzinfo=UTC)
+T0 = 1_767_225_600_000_000
 SEVERITIES = list(Severity)
 
 
-def at(seconds: float) -> datetime:
-    return T0 + timedelta(seconds=seconds)
+def at(seconds: float) -> int:
+    return T0 + round(seconds * 1_000_000)
 
 
 def threshold(*levels: tuple[str, str], on=0, off=0, latch=False) -> Threshold:
@@ -35,29 +35,30 @@ class Alarm:
 
     def __init__(self, condition: Threshold) -> None:
         self.condition = condition
+        self.ladder = lifecycle.Ladder.of(condition.levels)
         self.memory = lifecycle.fresh(len(condition.levels))
         self.told: list[tuple[str, float, str]] = []
 
     def feed(self, seconds: float, value: float | None, enabled: bool | None = True) -> AlarmState:
         verdicts = self.condition.judge([value])
-        self.memory, told = lifecycle.observe(
-            self.memory, self.condition.levels, at(seconds), verdicts, enabled=enabled
-        )
+        self.now = at(seconds)
+        self.memory, told = lifecycle.observe(self.memory, self.ladder, self.now, verdicts, enabled=enabled)
         self._tell(told)
         return self.memory.state
 
     def advance(self, seconds: float) -> AlarmState:
-        self.memory, told = lifecycle.advance(self.memory, self.condition.levels, at(seconds))
+        self.now = at(seconds)
+        self.memory, told = lifecycle.advance(self.memory, self.ladder, self.now)
         self._tell(told)
         return self.memory.state
 
     def acknowledge(self) -> AlarmState:
         state = acknowledged(self.memory.state)
-        self.memory = lifecycle.after_operator(self.memory, acked=True, closed=state is AlarmState.NORMAL)
+        self.memory = lifecycle.after_operator(self.memory, self.now, acked=True, closed=state is AlarmState.NORMAL)
         return self.memory.state
 
     def _tell(self, told):
-        self.told += [(t.kind, (t.at - T0).total_seconds(), str(t.severity)) for t in told]
+        self.told += [(t.kind, (t.at_us - T0) / 1_000_000, str(t.severity)) for t in told]
 
 
 def test_multi_level_hysteresis_gives_the_published_sequence():
@@ -74,7 +75,7 @@ def test_raise_comes_from_a_timer_at_its_exact_instant():
     alarm = Alarm(threshold(("v > 2.8", "v < 2.5"), on=60))
     alarm.feed(0, 2.0)
     assert alarm.feed(5, 3.0) is AlarmState.PENDING
-    assert lifecycle.next_deadline(alarm.memory, alarm.condition.levels) == at(65)
+    assert lifecycle.next_deadline(alarm.memory, alarm.ladder) == at(65)
     alarm.advance(64.999)
     assert alarm.told == []
     assert alarm.feed(70, 3.0) is AlarmState.ACTIVE_UNACK
@@ -125,7 +126,7 @@ def test_latched_alarm_waits_for_a_reset():
     alarm.acknowledge()
     assert alarm.feed(1, 0.5) is AlarmState.LATCHED
     assert can_be_reset(alarm.memory.state)
-    alarm.memory = lifecycle.after_operator(alarm.memory, acked=True, closed=True)
+    alarm.memory = lifecycle.after_operator(alarm.memory, alarm.now, acked=True, closed=True)
     assert alarm.memory.state is AlarmState.NORMAL
     assert not alarm.memory.latched
 
@@ -144,9 +145,9 @@ def test_memory_survives_as_text_also_into_a_rule_with_other_levels():
     alarm = Alarm(three)
     alarm.feed(0, 7.0)
     alarm.advance(3)
-    stored = lifecycle.dump(alarm.memory, three.levels)
-    assert lifecycle.restore(stored, three.levels) == alarm.memory
-    fewer = lifecycle.restore(stored, three.levels[:2])
+    stored = lifecycle.dump(alarm.memory, alarm.ladder)
+    assert lifecycle.restore(stored, alarm.ladder) == alarm.memory
+    fewer = lifecycle.restore(stored, lifecycle.Ladder.of(three.levels[:2]))
     assert fewer.level == 1
     assert fewer.is_open
 

@@ -1,0 +1,6 @@
+"""One rule on one asset, pure: samples and instants in, transitions of its alarm out."""
+
+from rules.instance.instance import Instance
+from rules.instance.told import Situation, Told
+
+__all__ = ["Instance", "Situation", "Told"]

@@ -1,0 +1,81 @@
+"""The newest reading of an input on one asset: its value, its quality, and until when it is of use."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any, Final
+
+from bridge.model.quality import is_bad, is_good
+from bridge.model.reading import instant
+from rules.instance.plan import InputPlan
+from rules.language import Value
+from rules.lifecycle import Quality
+from rules.sample import Sample
+
+_SOUNDNESS: Final[tuple[Quality, ...]] = ("GOOD", "UNCERTAIN", "NO_DATA", "ERROR")  # worse ones later
+
+
+@dataclass(slots=True, eq=False)
+class InputNow:
+    """The newest reading of an input; `stale_us` is when it grows stale, None where it never does or already has."""
+
+    plan: InputPlan
+    at_us: int | None = None
+    ordinal: int = 0
+    value: Value = None
+    stale_us: int | None = None
+    quality: Quality = "NO_DATA"
+
+    def take(self, sample: Sample) -> bool:
+        """Take a reading; False where it is not newer than the one that is known."""
+        at_us = self.at_us
+        if at_us is not None and (sample.at_us, sample.ordinal) <= (at_us, self.ordinal):
+            return False
+        self.value = value_of(sample, is_text=self.plan.spec.is_text)
+        self.at_us, self.ordinal = sample.at_us, sample.ordinal
+        self.quality = "ERROR" if self.value is None else "GOOD" if is_good(sample.quality) else "UNCERTAIN"
+        max_age = self.plan.max_age_us
+        self.stale_us = sample.at_us + max_age if max_age and self.value is not None else None
+        return True
+
+    def grow_stale(self, now_us: int) -> bool:
+        """Lose the value where it is older than it may be; whether it was lost."""
+        if self.stale_us is None or self.stale_us > now_us:
+            return False
+        self.value, self.stale_us, self.quality = None, None, "NO_DATA"
+        return True
+
+    def shown(self) -> dict[str, Any]:
+        """The input for people: tag, value, unit, quality and source time."""
+        spec = self.plan.spec
+        return {
+            "tag": spec.tag,
+            "value": self.value,
+            "unit": spec.unit or "",
+            "quality": self.quality,
+            "at": instant(self.at_us).isoformat() if self.at_us is not None else None,
+        }
+
+    def dump(self) -> list[Any]:
+        """All of it as JSON."""
+        return [self.at_us, self.ordinal, self.value, self.stale_us, self.quality]
+
+    def restore(self, stored: list[Any]) -> None:
+        """Become what was dumped."""
+        self.at_us, self.ordinal, self.value, self.stale_us, self.quality = stored
+
+
+def value_of(sample: Sample, *, is_text: bool) -> Value:
+    """What a reading says; None where its quality is bad or it is no number."""
+    if is_bad(sample.quality):
+        return None
+    if is_text:
+        return sample.text
+    value = sample.value
+    return value if value is not None and math.isfinite(value) else None
+
+
+def worst(qualities: set[Quality]) -> Quality:
+    """The worst of several; GOOD of none."""
+    return next((quality for quality in reversed(_SOUNDNESS) if quality in qualities), "GOOD")
