@@ -17,7 +17,7 @@ from bridge.config.settings import Settings
 from bridge.errors import ConfigError, Problem
 
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
-_UNION_TAGS: Final = frozenset({"mqtt", "opcua", "odoo19"})
+_UNION_TAGS: Final = frozenset({"mqtt", "opcua", "odoo19", "apprise", "tag_write"})
 
 
 def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:

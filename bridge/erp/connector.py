@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Any, Protocol, Self
 
 from bridge.errors import BusinessError
+from bridge.model.notice import Notice, TagWrite
 from bridge.model.production import (
     Availability,
     EventKind,
@@ -26,7 +27,7 @@ from bridge.model.production import (
     WorkRequestState,
 )
 
-Event = MaterialActual | ProductionPerformance | Reversal | WorkRequest | Availability
+Event = MaterialActual | ProductionPerformance | Reversal | WorkRequest | Availability | Notice | TagWrite
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from bridge.erp.connector import Event
 from bridge.errors import BusinessError
+from bridge.model.notice import Notice, TagWrite
 from bridge.model.production import (
     Availability,
     Disposition,
@@ -136,6 +137,31 @@ def _work_request(payload: Mapping[str, Any]) -> WorkRequest:
     )
 
 
+def _notice(payload: Mapping[str, Any]) -> Notice:
+    return Notice(
+        event_id=uuid.UUID(payload["event_id"]),
+        subject=str(payload["subject"]),
+        body=str(payload["body"]),
+        severity=str(payload["severity"]),
+        occurred_at=_instant(payload["occurred_at"]),
+        facts=dict(payload.get("facts", {})),
+    )
+
+
+def _tag_write(payload: Mapping[str, Any]) -> TagWrite:
+    value = payload["value"]
+    if not isinstance(value, bool | int | float | str):
+        raise TypeError(f"value: {value!r} is no number, text or truth value")
+    return TagWrite(
+        event_id=uuid.UUID(payload["event_id"]),
+        equipment=str(payload["equipment"]),
+        tag=str(payload["tag"]),
+        value=value if isinstance(value, bool | str) else float(value),
+        cause=str(payload["cause"]),
+        occurred_at=_instant(payload["occurred_at"]),
+    )
+
+
 def _instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -166,4 +192,6 @@ _READERS: Final[Mapping[str, Callable[[Mapping[str, Any]], Event]]] = {
     EventKind.REVERSAL: _reversal,
     EventKind.WORK_REQUEST: _work_request,
     EventKind.AVAILABILITY: _availability,
+    EventKind.NOTICE: _notice,
+    EventKind.TAG_WRITE: _tag_write,
 }

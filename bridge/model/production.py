@@ -42,6 +42,8 @@ class EventKind(StrEnum):
     REVERSAL = "reversal"  # what another event said is taken back
     WORK_REQUEST = "work_request"  # MaintenanceWorkRequest
     AVAILABILITY = "availability"  # how much of an item may be promised: to a warehouse or a shop
+    NOTICE = "notice"  # what people, or programs of theirs, are told (bridge/model/notice.py)
+    TAG_WRITE = "tag_write"  # a value for a tag of a machine
 
 
 class MaterialUse(StrEnum):

@@ -21,7 +21,9 @@ from bridge.config.settings.mapping import (
     MqttSubscription,
 )
 from bridge.config.settings.mqtt import MqttSettings
+from bridge.config.settings.notify import AppriseSettings, QuietHours, TagWriteSettings, WritableTag
 from bridge.config.settings.opcua import OpcUaNodes, OpcUaSettings
+from bridge.config.settings.operators import AlarmsSettings, Console, Escalation, SlaTarget, TicketsSettings
 from bridge.config.settings.plant import Equipment, Plant, Shift, Tag, Targets
 from bridge.config.settings.processes import (
     DashboardSettings,
@@ -51,6 +53,8 @@ class Settings(Table):
     targets: Targets = Targets()
     connector: list[ConnectorSettings] = Field(default_factory=list)
     dashboard: DashboardSettings = DashboardSettings()
+    alarms: AlarmsSettings = AlarmsSettings()
+    tickets: TicketsSettings = TicketsSettings()
 
     @model_validator(mode="after")
     def _names_are_unique(self) -> Self:
@@ -72,12 +76,16 @@ __all__ = [
     "PRESET_TOPICS",
     "REST",
     "Adjustment",
+    "AlarmsSettings",
+    "AppriseSettings",
     "ClockSettings",
     "ConnectorSettings",
+    "Console",
     "DashboardSettings",
     "DatabaseSettings",
     "Duration",
     "Equipment",
+    "Escalation",
     "Format",
     "IngestSettings",
     "MqttFields",
@@ -88,13 +96,18 @@ __all__ = [
     "OpcUaSettings",
     "Plant",
     "ProductionSettings",
+    "QuietHours",
     "RulesSettings",
     "Settings",
     "Shift",
+    "SlaTarget",
     "SourceSettings",
     "SourceTable",
     "Table",
     "Tag",
+    "TagWriteSettings",
     "Targets",
+    "TicketsSettings",
     "TrytonSettings",
+    "WritableTag",
 ]

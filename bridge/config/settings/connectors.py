@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
 from bridge.config.settings.master_data import MasterDataTable
+from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
 
 
 class OdooSettings(MasterDataTable):
@@ -36,4 +37,6 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
     )
 
 
-ConnectorSettings = Annotated[OdooSettings | TrytonSettings, Field(discriminator="type")]
+ConnectorSettings = Annotated[
+    OdooSettings | TrytonSettings | AppriseSettings | TagWriteSettings, Field(discriminator="type")
+]
