@@ -32,6 +32,7 @@ QUICK = replace(
     retry=Backoff(timedelta(milliseconds=20), timedelta(milliseconds=200)),
     refused_key=Backoff(timedelta(milliseconds=300), timedelta(milliseconds=300)),
     circuit=Backoff(timedelta(milliseconds=50), timedelta(milliseconds=300)),
+    longest_pause=timedelta(milliseconds=200),
 )
 
 # Where a relay can be told to die: what is called there, before or after it.

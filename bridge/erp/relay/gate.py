@@ -101,7 +101,7 @@ class Gate:
     def _count(self, error: Exception) -> None:
         self._failures += 1
         if asked := self._rhythm.asked(error):
-            self._pause(asked)
+            self._pause(min(asked, self._rhythm.longest_pause))
         if self.state == "open" or (self.state == "closed" and self._failures < self._rhythm.most_failures):
             return
         self._openings += 1

@@ -32,6 +32,9 @@ class Rhythm:
     # and the stream stands still meanwhile. With the waits above it takes a quarter of an hour, in which an ERP that was started
     # anew, or whose own database was, is back: such an outage must not park every stream.
     most_own_faults: int = 100
+    # What is asked of one event holds the whole connector as well, which is what a rate limit means, but not for longer than this: then
+    # one event asks again.
+    longest_pause: timedelta = timedelta(minutes=1)
     most_failures: int = 8
     # A stream that goes on and on gives way to the others after so many events, and of those that are claimed every second lot
     # is the newest: what was made just now does not wait behind the backlog of an outage.
