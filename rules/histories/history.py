@@ -14,8 +14,15 @@ from typing import Any, Final, Literal, NamedTuple, Protocol
 from rules.production.counter import CounterSpec
 
 SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
 Number = float | None
 """A value that was read or computed; None is unknown: bad, missing or stale."""
+_LARGEST: Final = 1e150  # squares of what is taken stay numbers
+
+
+def known(value: Number) -> Number:
+    """A value that can be reckoned with; what is not finite, or beyond 1e150, is unknown."""
+    return value if value is not None and -_LARGEST <= value <= _LARGEST else None
 
 
 class History(Protocol):
@@ -65,7 +72,8 @@ class Setting:
 class HistoryKind:
     """A function of the past, for the checker and for people.
 
-    `arguments` is the least and the greatest number of numeric expressions before the parameters. `unit` of the result: that of the
+    `arguments` is the least and the greatest number of numeric expressions before the parameters; where the two differ, the first
+    parameter is a duration, so that the arguments end where it stands. A default of nan means that there is none. `unit` of the result: that of the
     first argument, none, or the argument's a second. A kind that `is_boolean` gives 1.0 or 0.0 as a truth value.
     """
 
@@ -76,3 +84,6 @@ class HistoryKind:
     unit: Literal["same", "none", "per_second"] = "same"
     is_boolean: bool = False
     says: str = ""
+    each_sample: bool = (
+        False  # takes every sample of an instant in the order of ordinal (a waveform), not only the last
+    )
