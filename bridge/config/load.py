@@ -14,10 +14,16 @@ from pydantic import ValidationError
 
 from bridge.config import places
 from bridge.config.settings import Settings
+from bridge.config.settings.connection import HttpConnectorTable
 from bridge.errors import ConfigError, Problem
 
 _AT_LINE: Final = re.compile(r"\(at line (\d+), column (\d+)\)|\(at end of document\)")
-_UNION_TAGS: Final = frozenset({"mqtt", "opcua", "odoo19", "apprise", "tag_write"})
+# What pydantic puts behind a place in a list, or behind `auth`, for the member of a union; it stands in no file.
+_UNION_TAGS: Final = frozenset(
+    {"mqtt", "opcua", "apprise", "tag_write"}
+    | {"odoo19", "tryton82", "sap_s4", "business_central", "erpnext", "webhook", "declarative"}
+    | {"none", "api_key", "basic", "oauth2"}
+)
 
 
 def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -49,7 +55,12 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
 
 def _with_absolute_files(settings: Settings, folder: Path) -> Settings:
     files = [str((folder / name).resolve()) for name in settings.rules.files]
-    return settings.model_copy(update={"rules": settings.rules.model_copy(update={"files": files})})
+    connectors = [
+        table.placed(folder, settings.plant.time_zone) if isinstance(table, HttpConnectorTable) else table
+        for table in settings.connector
+    ]
+    rules = settings.rules.model_copy(update={"files": files})
+    return settings.model_copy(update={"rules": rules, "connector": connectors})
 
 
 def _syntax_problem(file: Path, text: str, message: str) -> Problem:
@@ -105,7 +116,7 @@ def _validation_problems(
 ) -> list[Problem]:
     problems = []
     for mistake in error.errors(include_url=False, include_context=False, include_input=False):
-        path = tuple(part for part in mistake["loc"] if part not in _UNION_TAGS)
+        path = _without_tags(mistake["loc"])
         field = _dotted(path)
         if field in known:
             continue
@@ -114,6 +125,15 @@ def _validation_problems(
             message = "is not a known setting"
         problems.append(Problem(str(file), places.line_of(found, path), 0, field, message))
     return problems
+
+
+def _without_tags(path: places.Path) -> places.Path:
+    before: tuple[str | int, ...] = ("", *path)
+    return tuple(
+        part
+        for part, previous in zip(path, before, strict=False)
+        if part not in _UNION_TAGS or not (isinstance(previous, int) or previous == "auth")
+    )
 
 
 def _dotted(path: places.Path) -> str:

@@ -8,8 +8,12 @@ from typing import Any, Final
 from bridge.config.settings import ConnectorSettings
 from bridge.erp.connector import Connector
 from bridge.erp.odoo19 import Odoo19
+from bridge.erp.sap_s4 import SapS4
 
-CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {"odoo19": Odoo19}
+CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
+    "odoo19": Odoo19,
+    "sap_s4": SapS4,
+}
 
 
 def make(settings: ConnectorSettings) -> Connector:

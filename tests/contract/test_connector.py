@@ -46,7 +46,7 @@ async def carry(connector, event):
 
 
 def test_every_module_of_a_connector_is_in_the_table():
-    ours = {"backoff", "connector", "connectors", "event", "http", "relay"}
+    ours = {"backoff", "connector", "connectors", "event", "http", "posting", "quantity", "relay"}
     assert {module.name for module in pkgutil.iter_modules(bridge.erp.__path__)} - ours == set(CONNECTORS)
 
 
@@ -134,7 +134,9 @@ async def execute_all_but_last(connector, event):
 
 
 async def test_lost_answer_to_a_repeatable_step_is_transient(connector, system):
-    first = next(step for step in await connector.plan(pieces(3, 3)) if step.is_repeatable)
+    first = next((step for step in await connector.plan(pieces(3, 3)) if step.is_repeatable), None)
+    if first is None:
+        return  # a system whose one document is the whole event
     for mode in ("timeout_before_commit", "timeout_after_commit", "drop_after_commit"):
         await system.fail(mode, match=first.call)
         with pytest.raises(TransientError):

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
 from bridge.config.settings.master_data import MasterDataTable
 from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
+from bridge.config.settings.sap_s4 import SapS4Settings
 
 
 class OdooSettings(MasterDataTable):
@@ -38,5 +39,5 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
 
 
 ConnectorSettings = Annotated[
-    OdooSettings | TrytonSettings | AppriseSettings | TagWriteSettings, Field(discriminator="type")
+    OdooSettings | TrytonSettings | SapS4Settings | AppriseSettings | TagWriteSettings, Field(discriminator="type")
 ]

@@ -2,6 +2,19 @@
 
 from bridge.erp.http.client import HttpClient
 from bridge.erp.http.exchange import Reply, Request
-from bridge.erp.http.failure import Kind, Verdict, by_status
+from bridge.erp.http.failure import ClosedPeriod, Kind, Verdict, by_status, unreadable
+from bridge.erp.http.steps import from_step, segment, to_step
 
-__all__ = ["HttpClient", "Kind", "Reply", "Request", "Verdict", "by_status"]
+__all__ = [
+    "ClosedPeriod",
+    "HttpClient",
+    "Kind",
+    "Reply",
+    "Request",
+    "Verdict",
+    "by_status",
+    "from_step",
+    "segment",
+    "to_step",
+    "unreadable",
+]

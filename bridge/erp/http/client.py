@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ssl
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from types import TracebackType
 from typing import Any, Final, Self
@@ -41,13 +42,13 @@ class HttpClient:
         self._judge = judge
         self._csrf = csrf
         self._secrets = secrets
+        self._query = dict(query or {})
         self._deadline_s = 2 * settings.timeout_s
         self._credentials = credentials(settings.auth, self._deadline_s)
         most = settings.max_in_flight + 1  # one for each stream in flight and one for the poller
         self._http = httpx.AsyncClient(
             base_url=f"{settings.url.rstrip('/')}/",
             headers={"Accept": "application/json", **(headers or {})},
-            params=dict(query or {}),
             timeout=httpx.Timeout(settings.timeout_s),
             limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
             verify=_tls(settings.tls),
@@ -93,7 +94,7 @@ class HttpClient:
         headers = dict(await self._credentials.headers(self._http))
         if self._csrf is not None and request.method in CHANGING:
             headers |= await self._csrf_headers(self._csrf, headers)
-        response = await exchange(self._http, request, headers, self._deadline_s)
+        response = await exchange(self._http, self._with_query(request), headers, self._deadline_s)
         again = False
         if response.status_code == httpx.codes.UNAUTHORIZED:
             again = self._credentials.refused(headers)
@@ -105,13 +106,16 @@ class HttpClient:
         async with csrf.fetching:
             if (known := csrf.headers()) is not None:
                 return known
-            response = await exchange(self._http, csrf.fetch, headers, self._deadline_s)
+            response = await exchange(self._http, self._with_query(csrf.fetch), headers, self._deadline_s)
             reply = self._reply(response)
             if not reply.is_success:
                 raise failure(csrf.fetch, reply, self._judge(reply))
             if not csrf.keep(response.headers):
                 raise TransientError("the system gave no CSRF token")
             return csrf.headers() or {}
+
+    def _with_query(self, request: Request) -> Request:
+        return replace(request, query={**self._query, **request.query}) if self._query else request
 
     def _reply(self, response: httpx.Response) -> Reply:
         # Whatever charset a proxy names: these systems speak UTF-8, and other bytes are shown as escapes.

@@ -20,7 +20,12 @@ class Kind(StrEnum):
     OWN_FAULT = "own_fault"  # the system failed inside and rolled back: later, but not for ever
     CREDENTIALS = "credentials"
     BUSINESS = "business"
+    CLOSED_PERIOD = "closed_period"  # business, and another day might do
     UNKNOWN = "unknown"  # it does not say what became of the request
+
+
+class ClosedPeriod(BusinessError):
+    """The period of the posting date is closed: a connector may be told to post with today's date."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
             error = CredentialsError(f"the system refuses the credentials ({reply.status}): {words}")
         case Kind.BUSINESS:
             error = BusinessError(f"the system refuses {request.shown} ({reply.status}): {words}")
+        case Kind.CLOSED_PERIOD:
+            error = ClosedPeriod(f"the system refuses {request.shown} ({reply.status}): {words}")
         case Kind.UNKNOWN:
             error = request.unclear(
                 f"{request.shown} was answered with {reply.status}, which does not say what became of it: {words}"

@@ -154,7 +154,8 @@ async def test_token_that_is_refused_again_is_a_matter_of_credentials_after_one_
 )
 async def test_token_that_cannot_be_had_leaves_nothing_unclear_and_tells_no_secret(answer, error):
     async with serving(lambda _: answer) as server:
-        async with client(server.url, auth={**OAUTH, "token_url": f"{server.url}/token"}) as system:
+        system = client(server.url, auth={**OAUTH, "token_url": f"{server.url}/token"})
+        async with system:
             with pytest.raises(error) as raised:
                 await system.send(POST)
     assert "s3cret" not in f"{raised.value} {raised.value.__cause__}"
@@ -247,9 +248,9 @@ async def test_answer_larger_than_any_is_not_read_to_its_end(monkeypatch):
 
 
 async def test_compressed_answer_is_read():
-    async with serving(lambda _: http(200, gzip.compress(b'{"a": 0.1}'), Content_Encoding="gzip")) as server:
-        async with client(server.url) as system:
-            _, value = await system.ask(GET)
+    answer = http(200, gzip.compress(b'{"a": 0.1}'), Content_Encoding="gzip")
+    async with serving(lambda _: answer) as server, client(server.url) as system:
+        _, value = await system.ask(GET)
     assert str(value["a"]) == "0.1"
 
 

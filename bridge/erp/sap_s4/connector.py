@@ -1,0 +1,165 @@
+"""The connector to SAP S/4HANA: each kind of event to the module that knows its documents.
+
+Pieces and consumption are goods movements, scrap and performance are confirmations, a maintenance request is a notification.
+Every document carries the event's id, and is looked for before it is sent; where the tenant keeps RequestIDs they are a fence
+behind that. The contract was taken from SAP's published API descriptions and runs against simulators/systems/sap_s4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Self
+
+from bridge.config.settings.sap_s4 import SapS4Settings
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Step, cannot_carry
+from bridge.erp.http import ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.posting import posting_day
+from bridge.erp.quantity import Units
+from bridge.erp.sap_s4 import inbound
+from bridge.erp.sap_s4.confirmation import CANCEL, CONFIRMATIONS, Confirmations
+from bridge.erp.sap_s4.goods import HEADERS, Goods, edm_day
+from bridge.erp.sap_s4.master_data import check
+from bridge.erp.sap_s4.notification import NOTIFICATIONS, Notifications
+from bridge.erp.sap_s4.odata import Gateway
+from bridge.model.production import (
+    Disposition,
+    EventKind,
+    MaterialActual,
+    ProductionOrder,
+    ProductionPerformance,
+    Reversal,
+    ShipmentStatus,
+    WorkRequest,
+    WorkRequestState,
+)
+
+_NUMBER_OF: Final = {
+    HEADERS: "MaterialDocument",
+    CONFIRMATIONS: "ConfirmationGroup",
+    CANCEL: "ConfirmationGroup",
+    NOTIFICATIONS: "MaintenanceNotification",
+}
+
+
+_INSTEAD: Final = "send it through a webhook or a declarative connector"
+
+
+class SapS4:
+    """SAP S/4HANA by OData V2 (see Connector for what each method promises)."""
+
+    kinds = frozenset(
+        {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
+        | {EventKind.WORK_REQUEST}
+    )
+
+    def __init__(self, settings: SapS4Settings) -> None:
+        self._settings = settings
+        self._gateway = Gateway(settings)
+        units = Units(settings)
+        self._goods = Goods(settings, self._gateway, units)
+        self._confirmations = Confirmations(settings, self._gateway, units)
+        self._notifications = Notifications(settings, self._gateway)
+
+    async def __aenter__(self) -> Self:
+        await self._gateway.http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._gateway.http.__aexit__(kind, error, trace)
+
+    async def lookup(self, event: Event) -> Found:
+        """By the event's id in the document."""
+        match event:
+            case WorkRequest():
+                return await self._notifications.find(event)
+            case ProductionPerformance() | MaterialActual() | Reversal() if _is_confirmed(event):
+                return await self._confirmations.find(event)
+            case MaterialActual() | Reversal():
+                return await self._goods.find(event)
+            case _:
+                raise cannot_carry("SAP", event.kind, _INSTEAD)
+
+    async def plan(self, event: Event) -> Sequence[Step]:
+        """One document; none where SAP has it."""
+        match event:
+            case Reversal():
+                return await self.reverse(event)
+            case WorkRequest():
+                request = await self._notifications.plan(event)
+            case MaterialActual(disposition=Disposition.GOOD):
+                request = await self._goods.plan(event)
+            case MaterialActual() | ProductionPerformance():
+                request = await self._confirmations.plan(event)
+            case _:
+                raise cannot_carry("SAP", event.kind, _INSTEAD)
+        return self._steps(f"post {event.kind}", event, request)
+
+    async def reverse(self, event: Reversal) -> Sequence[Step]:
+        """A movement the other way for the quantity, or the cancellation of the whole confirmation."""
+        is_confirmed = _is_confirmed(event)
+        request = await (self._confirmations.plan_reversal(event) if is_confirmed else self._goods.plan(event))
+        return self._steps("post reversal", event, request)
+
+    async def execute(self, step: Step) -> Answer:
+        """Send the step; a success that does not name the new document is none."""
+        try:
+            return await self._send(from_step(step))
+        except ClosedPeriod:
+            if self._settings.closed_period == "park":
+                raise
+        # Refused whole, so nothing of it is there. A RequestID would bring the refusal back.
+        return await self._send(self._dated(from_step(step), datetime.now(UTC)))
+
+    async def verify(self, event: Event) -> Found:
+        """What `lookup` says: both ask for the document, not for the answer."""
+        return await self.lookup(event)
+
+    async def read_orders(self, since: datetime | None) -> list[ProductionOrder]:
+        """The plant's production orders."""
+        return await inbound.read_orders(self._gateway, self._settings.plant, self._settings.time_zone, since)
+
+    async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
+        """Outbound deliveries."""
+        return await inbound.read_shipments(self._gateway, self._settings.time_zone, since)
+
+    async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
+        """Phases of notifications."""
+        return await self._notifications.read_states(since)
+
+    async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
+        """Items with their units, and equipment."""
+        return await check(self._settings, self._gateway, self._notifications, equipment)
+
+    def _steps(self, name: str, event: Event, request: Request | None) -> list[Step]:
+        if request is None:
+            return []
+        if self._settings.is_repeatable:
+            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+            marks = {"RequestID": event.event_id.hex.upper(), "RepeatabilityCreation": now}
+            request = replace(request, headers={**request.headers, **marks})
+        return [to_step(name, request)]
+
+    async def _send(self, request: Request) -> Answer:
+        reply, document = await self._gateway.http.ask(request)
+        entity = document.get("d") if isinstance(document, dict) else None
+        if not isinstance(entity, dict) or not entity.get(_NUMBER_OF[request.path]):
+            raise unreadable(request, reply, "a success that names no document")
+        return Answer(reply.status, reply.text)
+
+    def _dated(self, request: Request, now: datetime) -> Request:
+        """The request with the posting date of today."""
+        today = edm_day(posting_day(now, self._settings.time_zone))
+        if request.json is not None:
+            return replace(request, headers={}, json={**request.json, "PostingDate": today})
+        return replace(request, headers={}, query={**request.query, "PostingDate": f"datetime'{today}'"})
+
+
+def _is_confirmed(event: MaterialActual | ProductionPerformance | Reversal) -> bool:
+    """Whether its document is a confirmation: performance and scrap, and what reverses them."""
+    fact = event.reverses if isinstance(event, Reversal) else event
+    return isinstance(fact, ProductionPerformance) or fact.disposition is Disposition.SCRAP

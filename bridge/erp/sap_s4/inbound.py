@@ -1,0 +1,76 @@
+"""What SAP tells: production orders and outbound deliveries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from typing import Final, TypeVar
+
+import structlog
+
+from bridge.erp.posting import posting_day
+from bridge.erp.sap_s4.goods import ORDERS, order_state
+from bridge.erp.sap_s4.odata import Gateway, Row, day_literal, decimal, local_instant, since_literal
+from bridge.errors import BusinessError
+from bridge.model.production import ProductionOrder, ShipmentStatus
+
+log = structlog.get_logger()
+
+Read = TypeVar("Read")
+DELIVERIES: Final = "API_OUTBOUND_DELIVERY_SRV;v=0002/A_OutbDeliveryHeader"
+
+
+async def read_orders(gateway: Gateway, plant: str, zone: str, since: datetime | None) -> list[ProductionOrder]:
+    """The plant's production orders that changed."""
+    expression = f"ProductionPlant eq '{plant}'"
+    if since is not None:
+        expression += f" and LastChangeDateTime ge {since_literal(since)}"
+    rows = await gateway.rows(ORDERS, {"$filter": expression}, order="ManufacturingOrder")
+    return readable(rows, lambda row: _order(row, zone))
+
+
+async def read_shipments(gateway: Gateway, zone: str, since: datetime | None) -> list[ShipmentStatus]:
+    """The outbound deliveries that changed. SAP keeps only the day of a change, so all of that day are read."""
+    query = {} if since is None else {"$filter": f"LastChangeDate ge {day_literal(posting_day(since, zone))}"}
+    rows = await gateway.rows(DELIVERIES, query, order="DeliveryDocument")
+    return readable(rows, lambda row: _shipment(row, zone))
+
+
+def readable(rows: Iterable[Row], read: Callable[[Row], Read]) -> list[Read]:
+    """What can be read; what cannot is logged and must not keep the others from being read."""
+    made = []
+    for row in rows:
+        try:
+            made.append(read(row))
+        except (LookupError, TypeError, ValueError, ArithmeticError, BusinessError) as error:
+            log.warning("left out, cannot be read", reason=f"{type(error).__name__} {error}", record=str(row)[:500])
+    return made
+
+
+def _order(row: Row, zone: str) -> ProductionOrder:
+    return ProductionOrder(
+        number=str(row["ManufacturingOrder"]),
+        external_id=str(row["ManufacturingOrder"]),
+        product=str(row["Material"]),
+        quantity=decimal(row["MfgOrderPlannedTotalQty"]).normalize() + 0,
+        due=local_instant(row.get("MfgOrderPlannedEndDate"), row.get("MfgOrderPlannedEndTime"), zone),
+        state=order_state(row),
+        work_center=str(row.get("ProductionSupervisor") or "") or None,
+    )
+
+
+def _shipment(row: Row, zone: str) -> ShipmentStatus:
+    created = local_instant(row["CreationDate"], row.get("CreationTime"), zone)
+    if created is None:
+        raise BusinessError(f"delivery {row['DeliveryDocument']} has no creation date in SAP")
+    is_shipped = row.get("OverallGoodsMovementStatus") == "C"
+    shipped = local_instant(row.get("ActualGoodsMovementDate"), row.get("ActualGoodsMovementTime"), zone)
+    return ShipmentStatus(
+        number=str(row["DeliveryDocument"]),
+        order_ref=str(row.get("ReferenceSDDocument") or ""),
+        state="done" if is_shipped else "open",
+        created_at=created,
+        planned_at=local_instant(row.get("PlannedGoodsIssueDate"), None, zone),
+        due_at=local_instant(row.get("DeliveryDate"), None, zone),
+        shipped_at=shipped if is_shipped else None,
+    )

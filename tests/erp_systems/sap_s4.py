@@ -1,0 +1,37 @@
+"""SAP S/4HANA as the contract suite meets it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from bridge.config.settings.sap_s4 import SapS4Settings
+from simulators.systems.sap_s4 import SapS4 as System
+from simulators.systems.sap_s4.services import EQUIPMENT_NUMBERS, PLANT
+from simulators.systems.sap_s4.system import PASSWORD, USER
+from tests.erp_systems.served import Served
+
+
+class SimulatedSap(Served):
+    def __init__(self, folder: Path | None = None, **system: Any) -> None:
+        super().__init__(System(**system))
+
+    def settings(self, **changes: Any) -> SapS4Settings:
+        given = {
+            "type": "sap_s4",
+            "name": "erp",
+            "url": changes.pop("url", self.url) + "/sap/opu/odata/sap",
+            "auth": {"type": "basic", "user": USER, "password": changes.pop("api_key", PASSWORD)},
+            "plant": PLANT,
+            "equipment_ids": {path: number for number, path in EQUIPMENT_NUMBERS.items()},
+            "timeout_s": 1,
+            "poll_s": 0.5,
+        }
+        return SapS4Settings.model_validate({**given, **changes})
+
+    @staticmethod
+    def preliminary(head: bytes) -> bytes | None:
+        """A CSRF token and its cookie."""
+        if b"x-csrf-token: fetch" not in head.lower():
+            return None
+        return b"HTTP/1.1 200 OK\r\nx-csrf-token: t\r\nSet-Cookie: SAP=1\r\nContent-Length: 0\r\n\r\n"
