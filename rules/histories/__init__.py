@@ -13,5 +13,4 @@ HISTORIES: Final[dict[str, HistoryKind]] = {
     kind.name: kind
     for family in (steps, windows, sampled, watch, control, baseline, hotelling, spectrum)
     for kind in family.KINDS
-    if kind.name != "delta"  # joins when `on:` and rules.instance read it from here
 }

@@ -29,10 +29,10 @@ class _Chart:
     def take(self, at_us: int, values: tuple[Number, ...]) -> None:
         """Take a reading, its target and its sigma."""
         value, target, sigma = (known(number) for number in values)
-        if value is None or target is None or sigma is None or sigma <= 0:
-            self._now = None
-        else:
-            self._now = self.judge((value - target) / sigma)
+        deviation: Number = None
+        if value is not None and target is not None and sigma is not None and sigma > 0:
+            deviation = known((value - target) / sigma)
+        self._now = None if deviation is None else self.judge(deviation)
 
     @abstractmethod
     def judge(self, deviation: float) -> Number:

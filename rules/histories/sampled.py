@@ -19,6 +19,7 @@ from rules.histories.windows import WINDOW
 
 _MOST_OF_WINDOW: Final = 2048
 _MOST_OF_BASELINE: Final = 1024
+_MOST_OF_BAND: Final = 256
 
 Read = Callable[["array[float]"], float]
 
@@ -142,7 +143,8 @@ def _percentile(setting: Setting) -> History:
 def _baseline(read: Read) -> Callable[[Setting], History]:
     def make(setting: Setting) -> History:
         window_us, lag_us, least, _ = (int(number) for number in setting.parameters)
-        return Banded(setting, lambda: Sampled(window_us, lag_us, least, _MOST_OF_BASELINE, read))
+        most = _MOST_OF_BASELINE if setting.arguments == 1 else _MOST_OF_BAND
+        return Banded(setting, lambda: Sampled(window_us, lag_us, least, most, read))
 
     return make
 
