@@ -20,6 +20,7 @@ from bridge.erp.http.credentials import credentials
 from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.exchange import CHANGING, UNREADABLE, Reply, Request, exchange
 from bridge.erp.http.failure import Judge, failure, unreadable
+from bridge.erp.http.lines import Lines
 from bridge.errors import SetupError, TransientError
 from bridge.model.text import storable
 
@@ -50,8 +51,7 @@ class HttpClient:
             base_url=f"{settings.url.rstrip('/')}/",
             headers={"Accept": "application/json", **(headers or {})},
             timeout=httpx.Timeout(settings.timeout_s),
-            limits=httpx.Limits(max_connections=most, max_keepalive_connections=most),
-            verify=_tls(settings.tls),
+            transport=Lines(most, _tls(settings.tls)),
         )
 
     async def __aenter__(self) -> Self:

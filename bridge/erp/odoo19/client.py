@@ -19,6 +19,7 @@ import httpx
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Refusal
+from bridge.erp.http.lines import Lines
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.text import storable
 
@@ -38,9 +39,7 @@ class OdooClient:
             headers={"Authorization": f"bearer {self._secret}", "X-Odoo-Database": settings.database},
             timeout=httpx.Timeout(settings.timeout_s),
             # One for each stream in flight and one for the poller.
-            limits=httpx.Limits(
-                max_connections=settings.max_in_flight + 1, max_keepalive_connections=settings.max_in_flight + 1
-            ),
+            transport=Lines(settings.max_in_flight + 1),
         )
 
     async def __aenter__(self) -> Self:
