@@ -7,11 +7,15 @@ from typing import Any, Final
 
 from bridge.config.settings import ConnectorSettings
 from bridge.erp.connector import Connector
+from bridge.erp.erpnext import ErpNext
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.sap_s4 import SapS4
+from bridge.erp.tryton82 import Tryton82
 
 CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "odoo19": Odoo19,
+    "tryton82": Tryton82,
+    "erpnext": ErpNext,
     "sap_s4": SapS4,
 }
 

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
+from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
+
+import structlog
 
 from bridge.erp.connector import Found
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual
+
+log = structlog.get_logger()
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +54,69 @@ def check_total(event: MaterialActual, documents: Iterable[Document], before: De
 
 def posting_day(moment: datetime, zone: str) -> date:
     """The day of a moment where the plant stands; `zone` empty: UTC."""
-    return moment.astimezone(ZoneInfo(zone) if zone else UTC).date()
+    return moment.astimezone(_zone(zone)).date()
+
+
+def local_time(moment: datetime, zone: str) -> datetime:
+    """The moment as the clock on the plant's wall shows it."""
+    return moment.astimezone(_zone(zone))
+
+
+def json_number(quantity: Decimal) -> int | float:
+    """A quantity as a JSON number. Raises BusinessError where a double cannot hold it exactly."""
+    if quantity == quantity.to_integral_value() and abs(quantity) < 2**53:
+        return int(quantity)
+    number = float(quantity)
+    if Decimal(repr(number)) != quantity:
+        raise BusinessError(f"the quantity {quantity} has more digits than a JSON number keeps")
+    return number
+
+
+def quantity_of(value: Any) -> Decimal:
+    """A quantity of a JSON document, number or string. Raises BusinessError where it is none."""
+    try:
+        exact = (
+            Decimal(value) if isinstance(value, int | str | Decimal) and not isinstance(value, bool) else Decimal("NaN")
+        )
+    except InvalidOperation:
+        exact = Decimal("NaN")
+    if not exact.is_finite():
+        raise BusinessError(f"the system gives {value!r} for a quantity")
+    return exact
+
+
+def instant_of(text: Any, zone: str) -> datetime | None:
+    """A moment in ISO 8601; one that names no zone is meant in `zone` (empty: UTC); None for none.
+
+    Raises BusinessError for anything else.
+    """
+    if text in (None, ""):
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except (TypeError, ValueError) as error:
+        raise BusinessError(f"the system gives {text!r} for a time") from error
+    return (moment.replace(tzinfo=_zone(zone)) if moment.tzinfo is None else moment).astimezone(UTC)
+
+
+def readable(rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Read]) -> list[Read]:
+    """What `read` makes of the rows; one that cannot be read is logged and must not keep the others from being read."""
+    made = []
+    for row in rows:
+        try:
+            made.append(read(row))
+        except (LookupError, TypeError, ValueError, ArithmeticError, BusinessError) as error:
+            log.warning("left out, cannot be read", reason=f"{type(error).__name__} {error}", record=str(row)[:500])
+    return made
 
 
 def key16(event_id: uuid.UUID) -> str:
     """16 characters that stand for the id where no more fit: its first 80 bits in base 32 (RFC 4648)."""
     return base64.b32encode(event_id.bytes[:10]).decode()
+
+
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name or "UTC")
 
 
 def _plain(quantity: Decimal) -> str:

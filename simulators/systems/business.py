@@ -179,6 +179,13 @@ class Business:
             )
         )
 
+    def book_with_loss(self, order: str, good: Decimal, loss: Decimal, **common: Any) -> Booking:
+        """Good pieces and, in the same document, what was lost."""
+        booking = self.book(order, "good", good, **common)
+        booking.scrap = loss
+        self.orders[order].scrap += loss
+        return booking
+
     def take_back(
         self,
         order: str,
@@ -287,6 +294,7 @@ class Business:
         match booking.use:
             case "good":
                 order.good += booking.quantity
+                order.scrap += booking.scrap
                 self.stock[order.product] += booking.quantity
             case "scrap":
                 order.scrap += booking.quantity

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, SecretStr
 
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
+from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.config.settings.master_data import MasterDataTable
 from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
 from bridge.config.settings.sap_s4 import SapS4Settings
@@ -39,5 +40,6 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
 
 
 ConnectorSettings = Annotated[
-    OdooSettings | TrytonSettings | SapS4Settings | AppriseSettings | TagWriteSettings, Field(discriminator="type")
+    OdooSettings | TrytonSettings | SapS4Settings | ErpNextSettings | AppriseSettings | TagWriteSettings,
+    Field(discriminator="type"),
 ]

@@ -13,10 +13,10 @@ from zoneinfo import ZoneInfo
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, posting_day
+from bridge.erp.posting import Document, check_total, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.erp.sap_s4.goods import DIGITS, edm_day, released_order
-from bridge.erp.sap_s4.odata import Gateway, Row, decimal, literal
+from bridge.erp.sap_s4.odata import Gateway, Row, literal
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, ProductionPerformance, Reversal
 
@@ -131,7 +131,7 @@ def _number(row: Row) -> str:
 def _scrap_alone(rows: list[Row]) -> list[Document]:
     """The scrap of confirmations that report nothing else; cancellations take nothing from what events counted."""
     return [
-        Document(_number(row), "", decimal(row.get("ConfirmationScrapQuantity")))
+        Document(_number(row), "", quantity_of(row.get("ConfirmationScrapQuantity")))
         for row in rows
-        if not row.get("IsReversal") and decimal(row.get("ConfirmationYieldQuantity")) == 0
+        if not row.get("IsReversal") and quantity_of(row.get("ConfirmationYieldQuantity")) == 0
     ]

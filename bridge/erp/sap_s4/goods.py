@@ -13,9 +13,9 @@ from typing import Any, Final
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, find, key16, posting_day
+from bridge.erp.posting import Document, check_total, find, key16, posting_day, quantity_of
 from bridge.erp.quantity import Posted, Units
-from bridge.erp.sap_s4.odata import Gateway, Row, decimal, literal
+from bridge.erp.sap_s4.odata import Gateway, Row, literal
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, MaterialUse, Reversal
 
@@ -119,7 +119,7 @@ def _document(row: Row) -> Document:
     reference = header.get("ReferenceDocument") if isinstance(header, dict) else None
     try:
         number = f"{row['MaterialDocument']}/{row['MaterialDocumentYear']}"
-        return Document(number, str(reference or ""), decimal(row["QuantityInEntryUnit"]))
+        return Document(number, str(reference or ""), quantity_of(row["QuantityInEntryUnit"]))
     except KeyError as error:
         raise BusinessError(f"SAP gives a goods movement without {error}") from error
 

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
 from datetime import datetime
-from typing import Final, TypeVar
+from typing import Final
 
-import structlog
-
-from bridge.erp.posting import posting_day
+from bridge.erp.posting import posting_day, quantity_of, readable
 from bridge.erp.sap_s4.goods import ORDERS, order_state
-from bridge.erp.sap_s4.odata import Gateway, Row, day_literal, decimal, local_instant, since_literal
+from bridge.erp.sap_s4.odata import Gateway, Row, day_literal, local_instant, since_literal
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
 
-log = structlog.get_logger()
-
-Read = TypeVar("Read")
 DELIVERIES: Final = "API_OUTBOUND_DELIVERY_SRV;v=0002/A_OutbDeliveryHeader"
 
 
@@ -36,23 +30,12 @@ async def read_shipments(gateway: Gateway, zone: str, since: datetime | None) ->
     return readable(rows, lambda row: _shipment(row, zone))
 
 
-def readable(rows: Iterable[Row], read: Callable[[Row], Read]) -> list[Read]:
-    """What can be read; what cannot is logged and must not keep the others from being read."""
-    made = []
-    for row in rows:
-        try:
-            made.append(read(row))
-        except (LookupError, TypeError, ValueError, ArithmeticError, BusinessError) as error:
-            log.warning("left out, cannot be read", reason=f"{type(error).__name__} {error}", record=str(row)[:500])
-    return made
-
-
 def _order(row: Row, zone: str) -> ProductionOrder:
     return ProductionOrder(
         number=str(row["ManufacturingOrder"]),
         external_id=str(row["ManufacturingOrder"]),
         product=str(row["Material"]),
-        quantity=decimal(row["MfgOrderPlannedTotalQty"]).normalize() + 0,
+        quantity=quantity_of(row["MfgOrderPlannedTotalQty"]).normalize() + 0,
         due=local_instant(row.get("MfgOrderPlannedEndDate"), row.get("MfgOrderPlannedEndTime"), zone),
         state=order_state(row),
         work_center=str(row.get("ProductionSupervisor") or "") or None,

@@ -8,7 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -98,17 +97,6 @@ def since_literal(moment: datetime) -> str:
 def day_literal(day: date) -> str:
     """A day in a filter on an Edm.DateTime."""
     return f"datetime'{day.isoformat()}T00:00:00'"
-
-
-def decimal(value: Any) -> Decimal:
-    """A quantity of SAP's. Raises BusinessError where it is none."""
-    try:
-        number = Decimal(value) if isinstance(value, str | int) and not isinstance(value, bool) else Decimal("NaN")
-    except InvalidOperation:
-        number = Decimal("NaN")
-    if not number.is_finite():
-        raise BusinessError(f"SAP gives {value!r} for a quantity")
-    return number
 
 
 def instant(value: Any) -> datetime | None:

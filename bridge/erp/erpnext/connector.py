@@ -1,0 +1,158 @@
+"""The connector to ERPNext: each kind of event to the module that knows its documents.
+
+The contract was taken from Frappe's and ERPNext's published sources and runs against simulators/systems/erpnext.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Final, Self
+
+import httpx
+
+from bridge.config.settings.erpnext import ErpNextSettings
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
+from bridge.erp.erpnext.inbound import Inbound
+from bridge.erp.erpnext.issue import Issues
+from bridge.erp.erpnext.site import Site
+from bridge.erp.erpnext.stock_entry import StockEntries
+from bridge.erp.http import ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.posting import local_time
+from bridge.erp.quantity import Units
+from bridge.errors import BusinessError, TransientError
+from bridge.model.production import (
+    EventKind,
+    MaterialActual,
+    ProductionOrder,
+    ProductionPerformance,
+    Reversal,
+    ShipmentStatus,
+    WorkRequest,
+    WorkRequestState,
+)
+
+_LOOK_AGAIN_S: Final = 0.25
+_INSTEAD: Final = "send it through a webhook or a declarative connector"
+
+
+class ErpNext:
+    """ERPNext by its REST API (see Connector for what each method promises)."""
+
+    kinds = frozenset(
+        {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
+        | {EventKind.WORK_REQUEST}
+    )
+
+    def __init__(self, settings: ErpNextSettings) -> None:
+        self._settings = settings
+        self._site = Site(settings)
+        self._entries = StockEntries(settings, self._site, Units(settings))
+        self._issues = Issues(settings, self._site)
+        self._inbound = Inbound(settings, self._site)
+
+    async def __aenter__(self) -> Self:
+        await self._site.http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._site.http.__aexit__(kind, error, trace)
+
+    async def lookup(self, event: Event) -> Found:
+        """By the event's id in the custom field."""
+        match event:
+            case WorkRequest():
+                return await self._issues.find(event)
+            case MaterialActual() | ProductionPerformance() | Reversal():
+                return await self._entries.find(event)
+            case _:
+                raise cannot_carry("ERPNext", event.kind, _INSTEAD)
+
+    async def plan(self, event: Event) -> Sequence[Step]:
+        """One document; none where the site has it."""
+        match event:
+            case Reversal():
+                return await self.reverse(event)
+            case WorkRequest():
+                request = await self._issues.plan(event)
+            case MaterialActual() | ProductionPerformance():
+                request = await self._entries.plan(event)
+            case _:
+                raise cannot_carry("ERPNext", event.kind, _INSTEAD)
+        return [] if request is None else [to_step(f"post {event.kind}", request)]
+
+    async def reverse(self, event: Reversal) -> Sequence[Step]:
+        """Pieces are disassembled in the quantity; any other entry is cancelled."""
+        request = await self._entries.plan_reversal(event)
+        return [] if request is None else [to_step("post reversal", request)]
+
+    async def execute(self, step: Step) -> Answer:
+        """Send the step; a success that does not name the document is none, and our id there already is one."""
+        request = from_step(step)
+        try:
+            return await self._send(request)
+        except ClosedPeriod:
+            if self._settings.closed_period == "park" or request.method != "POST":
+                raise
+        today = local_time(datetime.now(UTC), self._settings.time_zone)
+        dated = {**request.json, "posting_date": f"{today:%Y-%m-%d}", "posting_time": f"{today:%H:%M:%S}"}
+        return await self._send(replace(request, json=dated))
+
+    async def verify(self, event: Event) -> Found:
+        """What `lookup` says, once the site's queue has submitted the entry. Raises TransientError while it has not."""
+        until = asyncio.get_running_loop().time() + self._settings.queue_wait_s
+        while (found := await self.lookup(event)).steps_done is not None:
+            if asyncio.get_running_loop().time() >= until:
+                # Counted as the site's own fault: an entry that its queue refused stays a draft for ever.
+                raise TransientError(
+                    f"{found.external_id} is still a draft: the site has not submitted it"
+                ) from Refusal(httpx.codes.ACCEPTED, f"{found.external_id}: docstatus 0", is_own_fault=True)
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return found
+
+    async def read_orders(self, since: datetime | None) -> list[ProductionOrder]:
+        """Work Orders."""
+        return await self._inbound.orders(since)
+
+    async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
+        """Delivery Notes."""
+        return await self._inbound.shipments(since)
+
+    async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
+        """Statuses of Issues."""
+        return await self._issues.read_states(since)
+
+    async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
+        """Items, units, warehouses and assets. Reasons are free text in ERPNext."""
+        named = [(f"items.{ours}.code", "Item", item.code) for ours, item in self._settings.items.items()]
+        named += [(f"items.{ours}.uom", "UOM", item.uom) for ours, item in self._settings.items.items() if item.uom]
+        named += [(f"units.{ours}", "UOM", name) for ours, name in self._settings.units.items()]
+        named += [(f"locations.{ours}", "Warehouse", name) for ours, name in self._settings.locations.items()]
+        problems = []
+        for field, doctype, name in named:
+            if await self._site.first(doctype, [], [["name", "=", name]]) is None:
+                problems.append(MasterDataProblem(field, f"ERPNext has no {doctype} {name}"))
+        for path in equipment:
+            try:
+                await self._issues.asset(path)
+            except BusinessError as error:
+                problems.append(MasterDataProblem(f"equipment_ids.{path}", str(error)))
+        return problems
+
+    async def _send(self, request: Request) -> Answer:
+        try:
+            reply, answer = await self._site.http.ask(request)
+        except BusinessError as error:
+            cause = error.__cause__
+            if isinstance(cause, Refusal) and cause.status == httpx.codes.CONFLICT:
+                return Answer(cause.status, f"the site has this event already: {cause.text}")
+            raise
+        document = answer.get("data") if isinstance(answer, dict) else None
+        if not isinstance(document, dict) or not document.get("name"):
+            raise unreadable(request, reply, "a success that names no document")
+        return Answer(reply.status, reply.text)
