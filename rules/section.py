@@ -1,46 +1,42 @@
-"""Reading YAML with places: a mapping whose every value is taken once, converted, and whose leftovers are mistakes."""
+"""Reading a rule file with places: a mapping whose every value is taken once, converted, and whose leftovers are mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-import yaml
-
 from bridge.errors import Problem
 from rules.language.mistake import ExpressionError, suggestion
+from rules.nodes import DocumentError, Mapping, Node, Scalar, compose
+from rules.nodes import Sequence as ListNode
 
 T = TypeVar("T")
-_LOADER: Final = yaml.SafeLoader
+MAX_PROBLEMS: Final = 1000  # of one file
 
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A value of the file with its dotted field; None where a value is missing."""
+    """A value of the file with its dotted field."""
 
-    node: yaml.Node
+    node: Node
     field: str
 
 
 class Reader:
-    """One file: collects its mistakes in `problems`."""
+    """One file: collects its mistakes in `problems`. `taken`, where it is a mapping, notes which fields each section knows."""
 
-    def __init__(self, file: str) -> None:
+    def __init__(self, file: str, taken: dict[str, set[str]] | None = None) -> None:
         self.file = file
         self.problems: list[Problem] = []
+        self.taken = taken
 
     def root(self, text: str) -> Item | None:
-        """The file's whole content; None after telling why it is not YAML."""
+        """The file's whole content; None after telling why it cannot be read."""
         try:
-            node = yaml.compose(text, Loader=_LOADER)
-        except yaml.MarkedYAMLError as error:
-            mark = error.problem_mark or error.context_mark
-            line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-            self.problems.append(Problem(self.file, line, column, "", f"not YAML: {error.problem}"))
-            return None
-        except (yaml.YAMLError, RecursionError) as error:
-            self.problems.append(Problem(self.file, 0, 0, "", f"not YAML: {error}"))
+            node = compose(text)
+        except DocumentError as error:
+            self.problems.append(Problem(self.file, error.line, error.column, "", str(error)))
             return None
         if node is None:
             self.problems.append(Problem(self.file, 1, 1, "", "the file is empty"))
@@ -48,38 +44,40 @@ class Reader:
         return Item(node, "")
 
     def tell(self, item: Item, message: str, offset: int = 0) -> None:
-        """Add a mistake at an item; `offset` counts characters into a scalar of one line."""
-        mark = item.node.start_mark
-        quoted = isinstance(item.node, yaml.ScalarNode) and item.node.style in ("'", '"')
-        self.problems.append(Problem(self.file, mark.line + 1, mark.column + 1 + quoted + offset, item.field, message))
+        """Add a mistake at an item; `offset` counts characters into a value of one line."""
+        node = item.node
+        quoted = isinstance(node, Scalar) and not node.is_plain
+        self.problems.append(Problem(self.file, node.line, node.column + quoted + offset, item.field, message))
+        if len(self.problems) > MAX_PROBLEMS:
+            raise TooManyProblems
 
     def section(self, item: Item) -> Section:
         """The item as a mapping; an empty one after telling that it is none."""
-        if isinstance(item.node, yaml.MappingNode):
+        if isinstance(item.node, Mapping):
             return Section(self, item, item.node)
         self.tell(item, "must be a mapping of names to values")
-        return Section(self, item, yaml.MappingNode("tag:yaml.org,2002:map", [], item.node.start_mark))
+        return Section(self, item, Mapping(item.node.line, item.node.column, []))
 
     def sequence(self, item: Item) -> Iterator[Item]:
         """The elements of a list; none after telling that it is no list."""
-        if not isinstance(item.node, yaml.SequenceNode):
+        if not isinstance(item.node, ListNode):
             self.tell(item, "must be a list")
             return
         for index, node in enumerate(item.node.value):
             yield Item(node, f"{item.field}[{index}]")
 
     def scalar(self, item: Item) -> Any:
-        """The plain value: text, number, truth value or None."""
-        if not isinstance(item.node, yaml.ScalarNode):
+        """The single value: text, number, truth value or None."""
+        if not isinstance(item.node, Scalar):
             raise ValueError("must be a single value")  # noqa: TRY004  # a mistake of the file, not of the program
-        return _construct(item.node)
+        return item.node.read()
 
     def plain(self, item: Item) -> Any:
-        """The item as plain data, for the rule's canonical body. Keys are text as written: YAML reads `on` as true."""
+        """The item as plain data, for the rule's canonical body."""
         return _plain(item.node)
 
     def convert(self, item: Item, convert: Callable[[Any], T]) -> T | None:
-        """The converted scalar; None after telling why it cannot be."""
+        """The converted single value; None after telling why it cannot be."""
         try:
             return convert(self.scalar(item))
         except ExpressionError as error:
@@ -89,23 +87,36 @@ class Reader:
             self.tell(item, str(error))
         return None
 
+    def words(self, item: Item | None, convert: Callable[[Any], T]) -> list[T]:
+        """A list of single values, or one that stands alone."""
+        if item is None:
+            return []
+        parts = [item] if isinstance(item.node, Scalar) else list(self.sequence(item))
+        return [found for part in parts if (found := self.convert(part, convert)) is not None]
+
+
+class TooManyProblems(Exception):  # what happened
+    """A file has so many mistakes that no more are looked for."""
+
 
 class Section:
     """A mapping of the file. `take` what is known, then `close`: the rest is a mistake."""
 
-    def __init__(self, reader: Reader, item: Item, node: yaml.MappingNode) -> None:
+    __slots__ = ("_keys", "_known", "_left", "item", "reader")
+
+    def __init__(self, reader: Reader, item: Item, node: Mapping) -> None:
         self.reader = reader
         self.item = item
         self._left: dict[str, Item] = {}
-        self._keys: dict[str, Item] = {}
-        self._known: set[str] = set()
+        self._keys: dict[str, Node] = {}
+        self._known: list[str] = []
+        prefix = f"{item.field}." if item.field else ""
         for key, value in node.value:
-            name = str(key.value) if isinstance(key, yaml.ScalarNode) else "?"
-            child = Item(value, f"{item.field}.{name}" if item.field else name)
+            name = key.value if isinstance(key, Scalar) else "?"
             if name in self._left:
-                reader.tell(Item(key, child.field), "is given twice")
-            self._left[name] = child
-            self._keys[name] = Item(key, child.field)
+                reader.tell(Item(key, prefix + name), "is given twice")
+            self._left[name] = Item(value, prefix + name)
+            self._keys[name] = key
 
     def has(self, name: str) -> bool:
         """Whether a key is there and not taken yet."""
@@ -117,7 +128,7 @@ class Section:
 
     def item_of(self, name: str) -> Item | None:
         """Take a value as it is."""
-        self._known.add(name)
+        self._known.append(name)
         return self._left.pop(name, None)
 
     def take(self, name: str, convert: Callable[[Any], T], default: T) -> T:
@@ -134,14 +145,13 @@ class Section:
             return None
         return self.reader.convert(item, convert)
 
-    def close(self, later: frozenset[str] = frozenset()) -> None:
-        """Tell of every key that nobody took; `later` are keys of the language that this version does not run."""
-        for name in self._left:
-            item = self._keys[name]
-            if name in later:
-                self.reader.tell(item, f"{name} is not supported by this version")
-            else:
-                self.reader.tell(item, f"is not a known field{suggestion(name, self._known)}")
+    def close(self) -> None:
+        """Tell of every key that nobody took."""
+        for name, item in self._left.items():
+            message = f"is not a known field{suggestion(name, self._known)}"
+            self.reader.tell(Item(self._keys[name], item.field), message)
+        if self.reader.taken is not None:
+            self.reader.taken.setdefault(self.item.field, set()).update(self._known)
 
 
 def text(value: Any) -> str:
@@ -153,9 +163,16 @@ def text(value: Any) -> str:
 
 def count(value: Any) -> int:
     """A whole number from 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, int) or not 1 <= value < 2**53:
         raise ValueError("must be a whole number from 1")
     return value
+
+
+def number(value: Any) -> float:
+    """A number."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e150:
+        raise ValueError("must be a number")
+    return float(value)
 
 
 def truth(value: Any) -> bool:
@@ -165,32 +182,20 @@ def truth(value: Any) -> bool:
     return value
 
 
-def one_of(known: Callable[[str], T], names: list[str]) -> Callable[[Any], T]:
+def one_of(known: Callable[[str], T], names: Sequence[str]) -> Callable[[Any], T]:
     """A converter for one of a few words."""
 
     def convert(value: Any) -> T:
         if value not in names:
-            raise ValueError(f"unknown {value!r}{suggestion(str(value), names)}")
+            raise ValueError(f"unknown {value!r:.60}{suggestion(str(value), names)}")
         return known(value)
 
     return convert
 
 
-def _plain(node: yaml.Node) -> Any:
-    match node:
-        case yaml.MappingNode():
-            return {str(key.value): _plain(value) for key, value in node.value}
-        case yaml.SequenceNode():
-            return [_plain(value) for value in node.value]
-        case _:
-            return _construct(node)
-
-
-def _construct(node: yaml.Node) -> Any:
-    loader = _LOADER("")
-    try:
-        return loader.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError) as error:
-        raise ValueError(f"cannot be read: {getattr(error, 'problem', error)}") from error
-    finally:
-        loader.dispose()
+def _plain(node: Node) -> Any:
+    if isinstance(node, Scalar):
+        return node.read()
+    if isinstance(node, Mapping):
+        return {key.value if isinstance(key, Scalar) else "?": _plain(value) for key, value in node.value}
+    return [_plain(value) for value in node.value]

@@ -28,7 +28,7 @@ class Counted:
             ORDER_ACTIVE: order_active,
             OPERATION_IS_FINAL: operation_is_final,
         }
-        row = [facts[slot] for slot in self.slots]
+        row = [facts.get(slot) for slot in self.slots]
         return self.on.evaluate(row) is True and (self.require is None or self.require.evaluate(row) is True)
 
 
@@ -40,13 +40,14 @@ def read(section: Section, facts: Facts) -> Counted | None:
     require = section.reader.convert(require_item, facts.compile) if require_item else None
     if on is None or (require_item and require is None):
         return None
-    counters = [slot.removeprefix(_DELTA).removesuffix(")") for slot in facts.slots if slot.startswith(_DELTA)]
-    if strange := [slot for slot in facts.slots if not slot.startswith(_DELTA) and slot not in FACTS]:
+    asked = dict.fromkeys(on.slots + (require.slots if require else ()))
+    counters = [slot.removeprefix(_DELTA).removesuffix(")") for slot in asked if slot.startswith(_DELTA)]
+    if strange := [slot for slot in asked if not slot.startswith(_DELTA) and slot not in FACTS]:
         section.reader.tell(
             on_item, f"{strange[0]} cannot be asked of a count; there is delta(input), {' and '.join(sorted(FACTS))}"
         )
         return None
-    if len(counters) != 1:
+    if len(counters) != 1 or counters[0] not in facts.scope.names:
         section.reader.tell(on_item, "must be about the delta() of one counter")
         return None
     return Counted(on, require, counters[0], facts.slots)

@@ -75,11 +75,18 @@ def read(section: Section, facts: Facts) -> Threshold | None:
         if not item.node.value:
             section.reader.tell(item, "must have at least one level")
         return None
-    ranks = [level.severity.rank for level in levels]
-    if ranks != sorted(set(ranks)):
-        section.reader.tell(item, "severities must rise from level to level, each once")
+    if not in_order(section, item, levels):
         return None
     return Threshold(tuple(levels), facts.slots, tuple(facts.row.histories.values()))
+
+
+def in_order(section: Section, item: Item, levels: list[Level]) -> bool:
+    """Whether severities rise from level to level; told where they do not."""
+    ranks = [level.severity.rank for level in levels]
+    if ranks == sorted(set(ranks)):
+        return True
+    section.reader.tell(item, "severities must rise from level to level, each once")
+    return False
 
 
 def _level(section: Section, item: Item, facts: Facts) -> Level | None:
@@ -96,18 +103,4 @@ def _level(section: Section, item: Item, facts: Facts) -> Level | None:
     fields.close()
     if severity is None or condition is None or (clear_item and clear is None):
         return None
-    if clear_item and (message := _reversed_deadband(condition, clear)):
-        section.reader.tell(clear_item, message)
-        return None
     return Level(severity, condition, clear, on_delay, off_delay, latch, rearm, realarm)
-
-
-def _reversed_deadband(condition: Expression, clear: Expression | None) -> str | None:
-    """Whether `v > 2.8` is to be left at `v < 3.0`: it would be raised and left at once."""
-    if clear is None or len(condition.limits()) != 1 or len(clear.limits()) != 1:
-        return None
-    (name, limit), (clear_name, clear_limit) = condition.limits()[0], clear.limits()[0]
-    signs = condition.tree.operator[:1] + clear.tree.operator[:1]  # type: ignore[union-attr]  # limits() proves a comparison
-    if name == clear_name and ((signs == "><" and clear_limit > limit) or (signs == "<>" and clear_limit < limit)):
-        return f"the deadband is the wrong way round: {clear.text} holds while {condition.text} does"
-    return None

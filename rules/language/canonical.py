@@ -29,7 +29,7 @@ def text_of(node: Node) -> str:
 
 def number_text(value: float) -> str:
     """A number as people write it: 2, 2.5, 1e-07."""
-    return str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(float(value))
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else repr(float(value))
 
 
 def duration_text(us: float) -> str:

@@ -9,10 +9,11 @@ from __future__ import annotations
 from typing import Final
 
 from rules.language import quality, units
+from rules.language.closures import build
 from rules.language.functions import FUNCTIONS, Function
 from rules.language.mistake import ExpressionError, Mistake, suggestion
 from rules.language.pasts import Pasts
-from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, QualityIs, Scaled, Ternary, Unary
+from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, QualityIs, Scaled, Ternary, Unary, parts
 from rules.language.typed import BROKEN, MAX_DEPTH, MAX_SIZE, Scope, Typed, typed
 from rules.language.types import BOOL, NUMBER, TEXT, Kind
 
@@ -25,6 +26,14 @@ def check(node: Node, scope: Scope) -> tuple[Typed, list[Mistake]]:
     """A tree whose names mean what `scope` says, resolved, and every mistake in it."""
     checker = Checker(scope)
     return checker.visit(node), checker.mistakes
+
+
+def resolve_node(node: Node, scope: Scope) -> Typed:
+    """The resolved form of a parsed tree. Raises ExpressionError with every mistake."""
+    found, mistakes = check(node, scope)
+    if mistakes:
+        raise ExpressionError(mistakes)
+    return found
 
 
 class Checker:
@@ -71,7 +80,7 @@ class Checker:
             case Unary():
                 wanted = BOOL if node.operator == "!" else NUMBER
                 inner = self.want(self.visit(node.operand), wanted, node.operand, f"after `{node.operator}`")
-                return typed(Unary(node.operator, inner.node, node.offset), inner.kind, inner.unit, inner)
+                return folded(typed(Unary(node.operator, inner.node, node.offset), inner.kind, inner.unit, inner))
             case Binary():
                 return self._binary(node)
             case Ternary():
@@ -110,7 +119,8 @@ class Checker:
             unit = left.unit if left.unit is not None else right.unit
         is_truth = node.operator in _LOGIC | _EQUALITY | _ORDER
         made = Binary(node.operator, left.node, right.node, node.offset)
-        return typed(made, BOOL if is_truth else NUMBER, None if is_truth else unit, left, right)
+        found = typed(made, BOOL if is_truth else NUMBER, None if is_truth else unit, left, right)
+        return found if is_truth else folded(found)
 
     def in_unit_of(self, left: Typed, right: Typed, node: Node) -> Typed:
         """The right side in the unit of the left one; told at `node` where that cannot be."""
@@ -168,8 +178,6 @@ class Checker:
             return self._pasts.visit(node)
         if function := FUNCTIONS.get(node.function):
             return self._plain(node, function)
-        if node.function == "delta":
-            return self._delta(node)
         if node.function == quality.QUALITY:
             self.tell(node, f"is compared with a word: quality({next(iter(self.scope.inputs()), 'v')}) == good")
         else:
@@ -186,15 +194,16 @@ class Checker:
         first = next((part for part in inner if part.unit is not None), inner[0])
         inner = [self.in_unit_of(first, part, node) for part in inner]
         made = Call(node.function, tuple(part.node for part in inner), node.offset)
-        return typed(made, NUMBER, first.unit if function.keeps_unit else None, *inner)
+        return folded(typed(made, NUMBER, first.unit if function.keeps_unit else None, *inner))
 
-    def _delta(self, node: Call) -> Typed:
-        """delta(v), whose slot the engine fills until there is a history of this name."""
-        if len(node.arguments) != 1 or not isinstance(argument := node.arguments[0], Named):
-            self.tell(node.arguments[0] if node.arguments else node, "delta() is of an input's history: name one input")
-            return Typed(BROKEN.node, NUMBER)
-        found = self.visit(argument)
-        if found.kind and not self.scope.names[argument.name].is_input:
-            self.tell(argument, f"delta() is of an input's history, and {argument.name} is no input")
-        found = self.want(found, NUMBER, argument, "in delta()")
-        return Typed(Named(f"delta({argument.name})", node.offset), NUMBER, found.unit)
+
+def folded(found: Typed) -> Typed:
+    """A number that can be computed once and for all: `-5`, `2 * 60`, `bpfo(9, 7.94, 39.04, 0)`."""
+    if found.kind is not NUMBER or not all(_is_number(part) for part in parts(found.node)):
+        return found
+    value = build(found.node, {})(())
+    return found if value is None else Typed(Literal(float(value), found.node.offset), NUMBER)
+
+
+def _is_number(node: Node) -> bool:
+    return isinstance(node, Literal) and isinstance(node.value, float)

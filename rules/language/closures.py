@@ -171,7 +171,7 @@ def _call(compute: Callable[..., float], arguments: list[Closure]) -> Closure:
             return None
         try:
             result = compute(*given)
-        except (ValueError, OverflowError):
+        except (ZeroDivisionError, ValueError, OverflowError):
             return None
         return result if -inf < result < inf else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Final
 
 from rules.histories import HISTORIES, HistoryKind, Parameter, Setting
@@ -16,6 +17,9 @@ from rules.production.counter import CounterSpec
 if TYPE_CHECKING:
     from rules.language.check import Checker
 
+_OF_ONE_UNIT: Final = frozenset(
+    {"cusum", "western_electric", "nelson"}
+)  # x, target and sigma; others take what differs
 _EXAMPLES: Final = {"duration": "a duration such as 5m", "number": "a number", "count": "a whole number"}
 
 
@@ -25,7 +29,7 @@ def signature(kind: HistoryKind) -> str:
     words = ["x", "y", "z"][:least] if least <= 3 else ["x", "y", "z", "..."]
     if most > least:
         words = [*words[: max(least, 1)], "..."]
-    words += [parameter.name if parameter.default is None else f"[{parameter.name}]" for parameter in kind.parameters]
+    words += [each.name if each.default is None else f"[{each.name}]" for each in kind.parameters]
     return f"{kind.name}({', '.join(words)})"
 
 
@@ -52,12 +56,12 @@ class Pasts:
         if count is None or len(node.arguments) - count > len(kind.parameters):
             checker.tell(node, f"wrong number of arguments: {signature(kind)}")
             return Typed(Literal(None, node.offset), BOOL if kind.is_boolean else NUMBER)
-        written = node.arguments[:count]
+        written, before = node.arguments[:count], len(checker.mistakes)
         inner = [checker.want(checker.visit(each), NUMBER, each, f"in {kind.name}()") for each in written]
         parameters = self._parameters(kind, node, count)
-        if kind.unit == "same" and inner:
+        if kind.name in _OF_ONE_UNIT:
             inner = [inner[0], *(checker.in_unit_of(inner[0], each, node) for each in inner[1:])]
-        if all(each.kind for each in inner) and not any(named_in(each.node, checker.scope.names) for each in inner):
+        if len(checker.mistakes) == before and not any(named_in(each.node, checker.scope.names) for each in inner):
             checker.tell(node, f"{kind.name}() is of the past of readings: name an input in it")
         arguments = tuple(each.node for each in inner)
         counter = self._counter(arguments)
@@ -127,7 +131,10 @@ def _shown(parameter: Parameter, value: float) -> str:
 
 
 def _written(kind: HistoryKind, parameters: tuple[float, ...]) -> list[str]:
-    return [_shown(parameter, value) for parameter, value in zip(kind.parameters, parameters, strict=False)]
+    shown = [_shown(parameter, value) for parameter, value in zip(kind.parameters, parameters, strict=False)]
+    while shown and math.isnan(parameters[len(shown) - 1]):  # nan is where there is none
+        shown.pop()
+    return shown
 
 
 def _unit(kind: HistoryKind, inner: list[Typed]) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any, Literal
@@ -16,7 +17,10 @@ from rules.production.counter import CounterSpec
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A tag of the asset under a name of the rule's own."""
+    """A tag of the asset under a name of the rule's own.
+
+    `of` "siblings": the statistic `stat` of that tag over the other assets of the same class under the same parent.
+    """
 
     name: str
     tag: str
@@ -24,6 +28,8 @@ class Input:
     unit: str | None
     max_age: timedelta | None
     counter: CounterSpec | None
+    of: str | None = None
+    stat: str = "median"
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +119,48 @@ class Actions:
     writes: tuple[WriteAction, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """Readings of an input in a test: `count` of them from `at_us`, `every_us` apart, `values` in turn, `step` more each time."""
+
+    input: str
+    at_us: int
+    every_us: int
+    count: int
+    values: tuple[float | str, ...]
+    step: float
+    quality: str  # good, uncertain or bad
+
+    def samples(self) -> Iterator[tuple[int, float | str]]:
+        """Each reading's time from the test's beginning, and its value."""
+        for index in range(self.count):
+            value = self.values[index % len(self.values)]
+            more = value + self.step * index if isinstance(value, float) else value
+            yield self.at_us + index * self.every_us, more
+
+
+@dataclass(frozen=True, slots=True)
+class Expected:
+    """What a rule must tell in a test: RAISE, ESCALATE, ..., at a time from the test's beginning."""
+
+    at_us: int
+    kind: str
+    severity: Severity
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A test of a rule. `states` are the machine's, empty where it is as the rule wants it; `order` is there all the time."""
+
+    name: str
+    line: int
+    feed: tuple[Fed, ...]
+    states: tuple[tuple[int, MachineState], ...]
+    order: str | None
+    expect: tuple[Expected, ...]
+    until_us: int | None
+
+
 OnUnknown = Literal["hold", "clear", "raise"]
 
 
@@ -141,6 +189,7 @@ class Rule:
     notifies: tuple[NotifyAction, ...] = ()
     webhooks: tuple[WebhookAction, ...] = ()
     writes: tuple[WriteAction, ...] = ()
+    tests: tuple[Case, ...] = ()
     file: str = ""
     line: int = 0
     sha256: str = ""
@@ -149,6 +198,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Rulebook:
-    """All rules of all files."""
+    """All rules of all files; `sources` gives what was made of each rule's text, so that a reload reads only what has changed."""
 
     rules: tuple[Rule, ...]
+    sources: Mapping[str, tuple[Rule, ...]] = field(default_factory=dict, repr=False, compare=False)

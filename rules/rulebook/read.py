@@ -2,184 +2,158 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
-import json
-import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from bridge.errors import ConfigError, Problem
-from bridge.model.production import MachineState
-from rules.conditions import CONDITIONS, Condition
-from rules.conditions.counted import Counted
-from rules.conditions.facts import FACTS, Facts
-from rules.durations import duration
-from rules.language import NUMBER, TEXT, Name, Scope
-from rules.production.counter import CounterSpec
-from rules.rulebook.actions import read_actions
-from rules.rulebook.model import ForEach, Input, Rule, Rulebook
-from rules.section import Item, Reader, Section, count, one_of, text, truth
+from rules.rulebook.model import Rule, Rulebook
+from rules.rulebook.rule import read_rule
+from rules.section import Item, Reader, TooManyProblems, one_of
 
 API_VERSION: Final = "rules/v1"
-_ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,80}")
-_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
-_LATER: Final = frozenset({"baseline", "let", "stale", "tests"})
+MAX_BYTES: Final = 32_000_000  # of a file
+MAX_RULES: Final = 50_000  # of all files
 
 
-def load_rules(files: Sequence[str]) -> Rulebook:
-    """Read all rule files. Raises ConfigError with every mistake of every file, in the order of the files."""
-    rules, problems = read_rules(files)
-    if problems:
-        raise ConfigError(problems)
-    return Rulebook(tuple(rules))
+def load_rules(files: Sequence[str], known: Rulebook | None = None) -> Rulebook:
+    """Read all rule files; rules whose text is that of a rule in `known` are taken from there, as they are.
+
+    Raises ConfigError with every mistake of every file, in the order of the files.
+    """
+    loading = _load(files, known.sources if known else {})
+    if loading.problems:
+        raise ConfigError(loading.problems)
+    return Rulebook(tuple(loading.rules), loading.sources)
 
 
 def read_rules(files: Sequence[str]) -> tuple[list[Rule], list[Problem]]:
     """The rules that can be used, and every mistake."""
-    rules: list[Rule] = []
-    problems: list[Problem] = []
-    for file in files:
-        reader = Reader(file)
-        try:
-            content = Path(file).read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            reason = error.strerror if isinstance(error, OSError) else str(error)
-            problems.append(Problem(file, 0, 0, "", f"cannot be read: {reason}"))
-            continue
-        rules += _file(reader, content, {rule.id: rule for rule in rules})
-        problems += sorted(reader.problems, key=lambda problem: (problem.line, problem.column))
-    return rules, problems
+    loading = _load(files, {})
+    return loading.rules, loading.problems
 
 
-def _file(reader: Reader, content: str, known: dict[str, Rule]) -> list[Rule]:
+@dataclass(slots=True)
+class _Loading:
+    known: Mapping[str, tuple[Rule, ...]]
+    rules: list[Rule] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+    sources: dict[str, tuple[Rule, ...]] = field(default_factory=dict)
+    places: dict[str, str] = field(default_factory=dict)  # of each rule's id
+
+
+def _load(files: Sequence[str], known: Mapping[str, tuple[Rule, ...]]) -> _Loading:
+    loading = _Loading(known)
+    with _without_collection():
+        for file in files:
+            reader = Reader(file)
+            try:
+                content = _content(file)
+            except ValueError as error:
+                loading.problems.append(Problem(file, 0, 0, "", f"cannot be read: {error}"))
+                continue
+            try:
+                _file(reader, content, loading)
+            except TooManyProblems:
+                reader.problems.append(Problem(file, 2**31, 0, "", "there are more mistakes than are told at once"))
+            found = sorted(reader.problems, key=lambda problem: (problem.line, problem.column))
+            loading.problems += [replace(each, line=0) if each.line == 2**31 else each for each in found]
+    _parents(loading)
+    return loading
+
+
+def _content(file: str) -> str:
+    """The text of a file. Raises ValueError with the reason why there is none."""
+    try:
+        with Path(file).open("rb") as opened:
+            content = opened.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise ValueError(error.strerror or str(error)) from error
+    if len(content) > MAX_BYTES:
+        raise ValueError(f"it has more than {MAX_BYTES} bytes: split it")
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise ValueError(f"line {line} is not UTF-8 text; save the file as UTF-8") from error
+
+
+def _file(reader: Reader, content: str, loading: _Loading) -> None:
     root = reader.root(content)
     if root is None:
-        return []
+        return
     section = reader.section(root)
     section.need("apiVersion", one_of(str, [API_VERSION]), f"; write apiVersion: {API_VERSION}")
     items = section.item_of("rules")
     section.close()
     if items is None:
         reader.tell(root, "rules is missing")
-        return []
-    found = []
+        return
     for item in reader.sequence(items):
-        if rule := _rule(reader, item):
-            if twin := known.get(rule.id):
-                reader.tell(item, f"the rule {rule.id} is there already, in {twin.file}:{twin.line}")
-            known[rule.id] = rule
-            found.append(rule)
-    return found
+        if len(loading.places) >= MAX_RULES:
+            reader.tell(item, f"more than {MAX_RULES} rules")
+            return
+        _take(reader, item, content, loading)
 
 
-def _rule(reader: Reader, item: Item) -> Rule | None:
-    before = len(reader.problems)
-    section = reader.section(item)
-    rule_id = section.need("id", _rule_id)
-    for_each = _for_each(section)
-    inputs = _inputs(section)
-    condition = _condition(section, inputs)
-    when_state = frozenset(_states(section))
-    settle = section.take("settle", lambda v: duration(text(v)), duration("0s"))
-    on_unknown = section.take("on_unknown", one_of(str, ["hold", "clear", "raise"]), "hold")
-    consequence = section.take("consequence", text, "")
-    response = section.take("response", text, "")
-    shadow = section.take("shadow", truth, False)
-    parent = section.take("parent", _rule_id, "") or None
-    group = section.take("group", text, "") or None
-    actions = read_actions(section, condition, inputs)
-    section.close(_LATER)
-    if condition and not isinstance(condition, Counted) and not response:
-        reader.tell(item, "response is missing: an alarm that calls for no response is no alarm (ISA-18.2)")
-    if len(reader.problems) > before or rule_id is None or condition is None:
-        return None
-    body = reader.plain(item)
-    return Rule(
-        id=rule_id, for_each=for_each, inputs=tuple(inputs.values()), condition=condition, when_state=when_state,
-        settle=settle, on_unknown=on_unknown, consequence=consequence, response=response, shadow=shadow, parent=parent, group=group, tickets=actions.tickets,  # type: ignore[arg-type]  # one of the three words
-        postings=actions.postings, notifies=actions.notifies, webhooks=actions.webhooks, writes=actions.writes, file=reader.file, line=item.node.start_mark.line + 1, sha256=_sha256(body), body=body,
-    )  # fmt: skip
+def _take(reader: Reader, item: Item, content: str, loading: _Loading) -> None:
+    source = _source(item, content)
+    if made := loading.known.get(source):
+        made = tuple(_moved(rule, reader.file, item.node.line) for rule in made)
+    else:
+        made = read_rule(reader, item)
+    if not made:
+        return
+    rule_id = made[0].id
+    if place := loading.places.get(rule_id):
+        reader.tell(item, f"the rule {rule_id} is there already, in {place}")
+        return
+    loading.places[rule_id] = f"{reader.file}:{item.node.line}"
+    loading.sources[source] = made
+    loading.rules += made
 
 
-def _rule_id(value: Any) -> str:
-    if not isinstance(value, str) or not _ID.fullmatch(value):
-        raise ValueError("must be small letters, digits, - and _, and begin with a letter or digit")
-    return value
+def _source(item: Item, content: str) -> str:
+    """A key for the text of a rule: the same text means the same rule."""
+    begin, end = getattr(item.node, "start", 0), getattr(item.node, "end", 0)
+    return hashlib.blake2b(content[begin:end].encode(), digest_size=16).hexdigest()
 
 
-def _for_each(section: Section) -> ForEach:
-    item = section.item_of("for_each")
-    if item is None:
-        return ForEach()
-    fields = section.reader.section(item)
-    found = ForEach(
-        fields.take("equipment_class", text, "") or None,
-        fields.take("equipment", text, "") or None,
-    )
-    fields.close()
-    return found
+def _moved(rule: Rule, file: str, line: int) -> Rule:
+    if (rule.file, rule.line) == (file, line):
+        return rule
+    tests = tuple(replace(case, line=case.line + line - rule.line) for case in rule.tests)
+    return replace(rule, file=file, line=line, tests=tests)
 
 
-def _inputs(section: Section) -> dict[str, Input]:
-    item = section.item_of("inputs")
-    if item is None:
-        section.reader.tell(section.item, "inputs is missing")
-        return {}
-    mapping = section.reader.section(item)
-    found = {}
-    for name in mapping.keys():  # noqa: SIM118  # taken one by one
-        child = mapping.item_of(name)
-        assert child is not None, "the key was there"
-        if not _NAME.fullmatch(name) or name in FACTS:
-            section.reader.tell(child, f"{name!r} is no name of an input; letters, digits and _")
-        elif read := _input(section.reader, name, child):
-            found[name] = read
-    return found
-
-
-def _input(reader: Reader, name: str, item: Item) -> Input | None:
-    fields = reader.section(item)
-    tag = fields.need("tag", text)
-    unit = fields.take("unit", text, "") or None
-    kind = fields.take("type", one_of(str, ["number", "text"]), "number")
-    max_age = fields.take("max_age", lambda v: duration(text(v)), duration("0s")) or None
-    counter_item = fields.item_of("counter")
-    counter = _counter(reader, counter_item) if counter_item else None
-    fields.close()
-    return Input(name, tag, kind == "text", unit, max_age, counter) if tag else None
-
-
-def _counter(reader: Reader, item: Item) -> CounterSpec:
-    fields = reader.section(item)
-    found = CounterSpec(fields.take("modulus", count, 0) or None, fields.take("max_delta", count, 1000))
-    fields.close()
-    return found
-
-
-def _condition(section: Section, inputs: dict[str, Input]) -> Condition | None:
-    kinds = [kind for kind in CONDITIONS if section.has(kind)]
-    if len(kinds) != 1:
-        section.reader.tell(
-            section.item, f"must have one of {', '.join(CONDITIONS)}" + (", not several" if kinds else "")
+def _parents(loading: _Loading) -> None:
+    """A parent must be a rule of these files, and no rule its own ancestor."""
+    by_id = {rule.id: rule for rule in loading.rules}
+    for rule in loading.rules:
+        if rule.parent is None or rule.id not in loading.places:
+            continue
+        seen, above = {rule.id}, rule.parent
+        while above in by_id and above not in seen:
+            seen.add(above)
+            above = by_id[above].parent or ""
+        message = (
+            "" if above == "" else f"unknown rule {above}" if above not in seen else "is its own parent in the end"
         )
-        for kind in kinds:
-            section.item_of(kind)
-        return None
-    names = {
-        name: Name(TEXT if found.is_text else NUMBER, found.unit, counter=found.counter)
-        for name, found in inputs.items()
-    }
-    return CONDITIONS[kinds[0]](section, Facts(Scope({**names, **FACTS})))
+        if message and not (above not in seen and loading.problems):  # the parent may be one that could not be read
+            loading.problems.append(Problem(rule.file, rule.line, 0, f"{rule.id}.parent", message))
 
 
-def _states(section: Section) -> list[MachineState]:
-    item = section.item_of("when_state")
-    if item is None:
-        return []
-    convert = one_of(MachineState, list(MachineState))
-    return [s for part in section.reader.sequence(item) if (s := section.reader.convert(part, convert))]
-
-
-def _sha256(body: Any) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, default=str).encode()).hexdigest()
+@contextmanager
+def _without_collection() -> Iterator[None]:
+    """Reading makes millions of objects and no garbage in circles: looking for it would take longer than the reading."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()

@@ -88,7 +88,8 @@ def test_what_cannot_be_computed_is_unknown():
 def test_derived_function_has_a_slot_of_its_own():
     row = Row()
     compile_expression("delta(n) > 0 && n < 5", Scope(NAMES), BOOL, row)
-    assert row.places == {"delta(n)": 0, "n": 1}
+    assert set(row.places) == {"delta(n)", "n"}
+    assert row.histories["delta(n)"].inputs == {"n"}
 
 
 @pytest.mark.parametrize(("text", "offset", "part"), [
@@ -107,8 +108,18 @@ def test_derived_function_has_a_slot_of_its_own():
     ("quality == 'go", 11, "does not end"),
     ("(v > 1", 6, "`)` is missing"),
     ("v > 1 ? true", 12, "`:` is missing"),
-    ("delta(v + 1) > 0", 8, "name one input"),
-    ("delta(order.active) > 0", 6, "no input"),
+    ("delta(order.active) > 0", 6, "a number belongs"),
+    ("delta(1) > 0", 0, "name an input"),
+    ("v > 5m", 4, "a duration is no value"),
+    ("mean(v) > 1", 0, "window is missing: mean(x, window)"),
+    ("mean(v, 5) > 1", 8, "must be a duration such as 5m"),
+    ("mean(v, 400d) > 1", 8, "more than 366 days"),
+    ("mean(v, 100d) > 1", 8, "from 0.001s to"),
+    ("mean(v, 5m, 5m) > 1", 0, "wrong number of arguments"),
+    ("percentile(v, 5m, 101) > 1", 18, "from 0 to 100"),
+    ("maen(v, 5m) > 1", 0, "did you mean mean?"),
+    ("quality(v) > 1", 0, "compared with a word"),
+    ("quality(v) == godo", 14, "did you mean good?"),
     ("abs(v, w) > 1", 0, "wrong number of arguments"),
     ("v > 1 w", 6, "unexpected `w`"),
     ("v.x > 1", 0, "unknown name v.x"),

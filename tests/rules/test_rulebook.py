@@ -50,7 +50,7 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path):
         "a.yaml:6:18: rules[0].levels[0].severity: unknown 'lo'; did you mean low?",
         "a.yaml:6:27: rules[0].levels[0].if: unknown name vv; did you mean v?",
         "b.yaml: cannot be read: No such file or directory",
-        "c.yaml:1:9: not YAML: expected the node content, but found '<stream end>'",
+        "c.yaml:2:1: not YAML: did not find expected node content",
     ]
 
 
@@ -59,12 +59,12 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path):
     ('clear: "v < 1"', 'clear: "v < 3"', "wrong way round"),
     ("rules/v1", "rules/v2", "unknown 'rules/v2'"),
     ("id: r", "id: R r", "must be small letters"),
-    ("- id: r", "- id: r\n  baseline: {}", "not supported by this version"),
+    ("- id: r", "- id: r\n  baseline: {}", "of is missing"),
     ("- id: r", "- id: r\n  when_state: [RUNING]", "did you mean RUNNING?"),
     ("- id: r", "- id: r\n  settle: 20", "must be a text"),
     ("- id: r", "- id: r\n  id: q", "is given twice"),
     ("tag: x", "tag: x, max_age: 5x", "is no duration"),
-    ('  levels:\n    - {severity: low, if: "v > 2", clear: "v < 1"}\n', "", "must have one of levels, on"),
+    ('  levels:\n    - {severity: low, if: "v > 2", clear: "v < 1"}\n', "", "must have one of levels, on, preset"),
     ("  response: look", "  response: look\n  actions:\n  - ticket: {failure_mode: A, from: high}", "no ticket would ever"),
     ("  response: look", "  response: look\n  actions:\n  - erp_posting: {connector: erp}", "needs on"),
     ("    - {severity: low", '    - {severity: high, if: "v > 9"}\n    - {severity: low', "must rise"),
