@@ -6,11 +6,15 @@ import asyncio
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from bridge.store.embedded import Installation, PrivateBroker, PrivateDatabase, data_folder, prepare
+
+if TYPE_CHECKING:
+    from tests.tryton_process import TrytonServer
 
 _NUMBERS = count(1)
 
@@ -84,3 +88,27 @@ def own_database(installation: Installation, server_folder: Path) -> Iterator[Pr
 
 def _administrator(server: PrivateDatabase) -> psycopg.Connection:
     return psycopg.connect(server.dsn_of("postgres"), autocommit=True)
+
+
+@pytest.fixture(scope="session")
+def tryton_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The database of the real Tryton, made once."""
+    from tests.tryton_process import found_world
+
+    return found_world(tmp_path_factory.mktemp("tryton") / "world")
+
+
+@pytest.fixture(scope="session")
+def tryton_server(tryton_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
+    """One running Tryton for the session."""
+    from tests.tryton_process import TrytonServer
+
+    with TrytonServer(tryton_world, tmp_path_factory.mktemp("tryton_server")) as server:
+        yield server
+
+
+@pytest.fixture
+def tryton(tryton_server: TrytonServer) -> TrytonServer:
+    """The running Tryton with its database as it was made."""
+    tryton_server.reset()
+    return tryton_server

@@ -104,6 +104,15 @@ def cannot_carry(system: str, kind: EventKind, instead: str) -> BusinessError:
     return BusinessError(f"{system} has no place for a {kind} event: {instead}")
 
 
+def refuse_lots(system: str, event: MaterialActual) -> None:
+    """Raise BusinessError for lots and serials that a connector cannot carry: what it drops is lost without a word."""
+    if event.lot or event.serials:
+        raise BusinessError(
+            f"{system}'s connector carries no lots or serials, and the event has {event.lot or ', '.join(event.serials)}: "
+            "post it by hand, or take them out of this event and replay it"
+        )
+
+
 class Connector(Protocol):
     """One business system. Every method raises only TransientError, CredentialsError, BusinessError or UnknownOutcome.
 

@@ -39,6 +39,10 @@ class Units:
         """The system's code of an item of ours."""
         return self._items[item].code if item in self._items else item
 
+    def ours(self, code: str) -> str:
+        """Our item of a code of the system's; the code itself where no table has it."""
+        return next((item for item, mapping in self._items.items() if mapping.code == code), code)
+
     def posted(self, quantity: Decimal, uom: str, item: str, digits: int) -> Posted:
         """A quantity of `item` in its unit there, at most `digits` behind the point.
 
@@ -68,3 +72,31 @@ def to_decimal(exact: Fraction, digits: int, what: str) -> Decimal:
         )
     number = Decimal(scaled.numerator).scaleb(-digits)
     return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
+
+
+# Systems that keep quantities as doubles answer the sum of 0.1 and 0.2 as 0.30000000000000004.
+_DOUBLE_ERROR: Final = Decimal("0.000000001")
+_LARGEST: Final = Decimal(10**12)
+
+
+def from_number(number: object, digits: int, system: str) -> Decimal:
+    """A quantity that a system answered as a JSON number. Raises BusinessError where it is none of `digits` behind the point."""
+    if isinstance(number, bool) or not isinstance(number, int | Decimal):
+        raise BusinessError(f"{system} gives {number!r} for a quantity")
+    exact = Decimal(number)
+    if not abs(exact) < _LARGEST:
+        raise BusinessError(f"{system} gives the quantity {number}, which nothing has")
+    rounded = exact.quantize(Decimal(1).scaleb(-digits))
+    if abs(rounded - exact) > _DOUBLE_ERROR:
+        raise BusinessError(f"{system} gives the quantity {number}, which is finer than its {digits} digits")
+    return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
+
+
+def to_number(quantity: Decimal) -> int | float:
+    """A quantity as a JSON number for a system that keeps doubles. Raises BusinessError where one cannot hold it."""
+    if quantity == quantity.to_integral_value() and abs(quantity) < 2**53:
+        return int(quantity)
+    number = float(quantity)
+    if Decimal(repr(number)) != quantity:
+        raise BusinessError(f"the quantity {quantity} has more digits than the system's numbers hold")
+    return number

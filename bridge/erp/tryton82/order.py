@@ -1,0 +1,227 @@
+"""A production of Tryton's with its moves, as the events of its order need it.
+
+Outputs are what it made (into storage: good; into a place of type lost and found: scrap), inputs what it used. A move has no
+place for an event's id. The event's cumulative quantity stands in for it: the total of the done moves of its kind says
+whether it is in, and the move that reached it is its document.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any, Final, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from bridge.erp.connector import Found
+from bridge.erp.quantity import Units, from_number
+from bridge.erp.tryton82.client import TrytonClient, day_of
+from bridge.errors import BusinessError
+
+_UNIT: Final = ("unit.symbol", "unit.name", "unit.digits")
+_MOVE: Final = ("state", "quantity", "origin", "product.code", "from_location", "to_location.type", *_UNIT)
+FIELDS: Final = (
+    "reference", "number", "state", "quantity", "effective_start_date", "product.code", *_UNIT,
+    "location", "company.currency", "company.timezone", "warehouse.waste_locations.name", "warehouse.waste_locations.code",
+    *(f"{side}.{name}" for side in ("inputs", "outputs") for name in _MOVE),
+)  # fmt: skip
+CLOSED: Final = frozenset({"done", "cancelled"})
+_PIECE_NAMES: Final = frozenset({"u", "Unit"})
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A unit of measure; people may call it by its symbol or its name."""
+
+    id: int
+    names: tuple[str, str]
+    digits: int
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """Read symbol, name and digits."""
+        return cls(int(record["id"]), (str(record["symbol"]), str(record["name"])), int(record["digits"]))
+
+    def amount(self, units: Units, quantity: Decimal, uom: str, item: str) -> Decimal:
+        """A quantity of an event in this unit. Raises BusinessError where units or digits do not fit."""
+        posted = units.posted(quantity, uom, item, self.digits)
+        if not ({posted.uom} if posted.uom else _PIECE_NAMES) & set(self.names):
+            raise BusinessError(
+                f"the event counts {item} in {posted.uom or 'pieces'}, Tryton in {self.names[0]}: name the unit in the "
+                "connector's units, or its factor in items"
+            )
+        return posted.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A stock move of a production; `origin` is the move that it takes back or was entered for, as `stock.move,13`."""
+
+    id: int
+    state: str
+    quantity: Decimal
+    unit: Unit
+    origin: str | None
+    product: int
+    product_code: str
+    from_location: int
+    to_location: int
+    is_waste: bool
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """Read what `FIELDS` asked for of a move."""
+        unit = Unit.from_record(record["unit"])
+        return cls(
+            id=int(record["id"]),
+            state=str(record["state"]),
+            quantity=from_number(record["quantity"], unit.digits, "Tryton"),
+            unit=unit,
+            origin=record["origin"],
+            product=int(record["product"]["id"]),
+            product_code=str(record["product"]["code"] or ""),
+            from_location=int(record["from_location"]),
+            to_location=int(record["to_location"]["id"]),
+            is_waste=record["to_location"]["type"] == "lost_found",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A production. Its moves are by id, which is the order in which events became moves; cancelled ones are left out."""
+
+    id: int
+    name: str
+    state: str
+    quantity: Decimal
+    is_dated: bool
+    product: int
+    product_code: str
+    unit: Unit
+    location: int
+    currency: int
+    zone: ZoneInfo
+    waste: dict[int, frozenset[str]]
+    inputs: tuple[Move, ...]
+    outputs: tuple[Move, ...]
+
+    @classmethod
+    def from_record(cls, record: dict[str, Any]) -> Self:
+        """Read what `FIELDS` asked for. Raises BusinessError where something is missing or is not what it should be."""
+        name = str(record.get("reference") or record.get("number"))
+        try:
+            unit = Unit.from_record(record["unit"])
+            return cls(
+                id=int(record["id"]),
+                name=name,
+                state=str(record["state"]),
+                quantity=from_number(record["quantity"], unit.digits, "Tryton"),
+                is_dated=day_of(record["effective_start_date"]) is not None,
+                product=int(record["product"]["id"]),
+                product_code=str(record["product"]["code"] or ""),
+                unit=unit,
+                location=int(record["location"]),
+                currency=int(record["company"]["currency"]),
+                zone=ZoneInfo(record["company"]["timezone"] or "UTC"),
+                waste={
+                    int(place["id"]): frozenset(str(place[key]) for key in ("name", "code") if place[key])
+                    for place in record["warehouse"]["waste_locations"]
+                },
+                inputs=_moves(record["inputs"]),
+                outputs=_moves(record["outputs"]),
+            )
+        except (KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
+            raise BusinessError(
+                f"production {name} of Tryton's cannot be read: {type(error).__name__} {error}: it needs a product, a "
+                "quantity, a unit and a warehouse"
+            ) from error
+
+    def good(self) -> list[Move]:
+        """Outputs of the product into storage."""
+        return [move for move in self.outputs if move.product == self.product and not move.is_waste]
+
+    def scrap(self) -> list[Move]:
+        """Outputs of the product into waste."""
+        return [move for move in self.outputs if move.product == self.product and move.is_waste]
+
+    def consumed(self, code: str) -> list[Move]:
+        """Inputs of an item that events entered: their origin is the order's first output."""
+        return [move for move in self.inputs if move.product_code == code and move.origin == self.consumption_origin]
+
+    @property
+    def consumption_origin(self) -> str | None:
+        """What the inputs that events enter have for an origin; those of the bill of materials have none."""
+        return f"stock.move,{self.outputs[0].id}" if self.outputs else None
+
+    def today(self) -> date:
+        """The date now where the company is."""
+        return datetime.now(UTC).astimezone(self.zone).date()
+
+
+def _moves(records: Iterable[dict[str, Any]]) -> tuple[Move, ...]:
+    moves = sorted((Move.from_record(record) for record in records), key=lambda move: move.id)
+    return tuple(move for move in moves if move.state != "cancelled")
+
+
+async def read_order(client: TrytonClient, order_ref: str) -> Order:
+    """The production whose reference is the order, or else whose number is. Raises BusinessError for none or several."""
+    domain = [
+        ["company", "=", client.company],
+        ["state", "!=", "cancelled"],
+        ["OR", ["reference", "=", order_ref], ["number", "=", order_ref]],
+    ]
+    records = await client.search("production", domain, FIELDS, limit=3)
+    records = [record for record in records if record.get("reference") == order_ref] or records
+    if not records:
+        raise BusinessError(f"Tryton has no production with the reference or number {order_ref}, or it is cancelled")
+    if len(records) > 1:
+        raise BusinessError(
+            f"Tryton has several productions with the reference {order_ref}: give each its own, then replay this event"
+        )
+    return Order.from_record(records[0])
+
+
+async def read_moves(client: TrytonClient, domain: Sequence[Any]) -> list[Move]:
+    """Stock moves that a domain selects, by id, cancelled ones left out."""
+    return list(_moves(await client.search("stock.move", domain, _MOVE)))
+
+
+def done(moves: Sequence[Move]) -> Decimal:
+    """The total of the moves that are carried out."""
+    return sum((move.quantity for move in moves if move.state == "done"), Decimal(0))
+
+
+def find_by_total(moves: Sequence[Move], quantity: Decimal, cumulative: Decimal, what: str) -> Found:
+    """Whether the done moves' total has the event; its document is the move that reached its cumulative quantity.
+
+    Raises BusinessError where the total is neither that before the event nor one with it: somebody posted by hand, or an
+    event is missing.
+    """
+    if len({move.unit.id for move in moves}) > 1:
+        raise BusinessError(f"{what}: Tryton's moves are in several units: bring them to one, then replay this event")
+    total, before = done(moves), cumulative - quantity
+    if total == before:
+        return Found(is_posted=False)
+    if total < cumulative:
+        raise BusinessError(
+            f"{what}: Tryton has {plain(total)}, neither the {plain(before)} before this event nor the {plain(cumulative)} "
+            "after it: compare the postings and correct Tryton or this event"
+        )
+    return Found(is_posted=True, external_id=f"stock.move,{reached(moves, cumulative).id}")
+
+
+def reached(moves: Sequence[Move], cumulative: Decimal) -> Move:
+    """The done move with which the total came to `cumulative`. Raises BusinessError where it has not."""
+    running = Decimal(0)
+    for move in moves:
+        if move.state == "done":
+            running += move.quantity
+            if running >= cumulative:
+                return move
+    raise BusinessError(f"Tryton's moves come to {plain(running)}, not to the {plain(cumulative)} of the event")
+
+
+def plain(quantity: Decimal) -> str:
+    """A quantity for people."""
+    return f"{quantity.normalize():f}"

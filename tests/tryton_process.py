@@ -1,0 +1,153 @@
+"""The real Tryton as a process of its own, on a database that is made once and given back as it was for each test."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime as dt
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+from decimal import Decimal
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from bridge.config.settings import TrytonSettings
+from tests.erp_process import free_port
+from tests.tryton_world import DATABASE, KEY, write_conf
+
+WORLD = Path(__file__).with_name("tryton_world.py")
+
+
+def found_world(folder: Path) -> Path:
+    """Make the database; it takes some ten seconds. In a process of its own, away from the checkout: python-sql is another `sql`."""
+    folder.mkdir(parents=True)
+    subprocess.run([sys.executable, "-P", str(WORLD), str(folder)], check=True, cwd=folder, timeout=300)
+    return folder / f"{DATABASE}.sqlite"
+
+
+class TrytonServer:
+    """One server. `reset` gives it a fresh database while it runs."""
+
+    def __init__(self, world: Path, folder: Path) -> None:
+        self._world = world
+        self._folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.database = folder / f"{DATABASE}.sqlite"
+        self._process: subprocess.Popen[bytes] | None = None
+        self.reset()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        conf = write_conf(self._folder, self.port)
+        program = Path(sys.executable).with_name("trytond")
+        with (self._folder / "trytond.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                [str(program), "-c", str(conf), "-d", DATABASE],
+                cwd=self._folder,
+                env={name: value for name, value in os.environ.items() if name != "PYTHONPATH"},
+                stdout=log,
+                stderr=log,
+            )
+        for _ in range(3000):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                return
+            assert self._process.poll() is None, (self._folder / "trytond.log").read_text()
+            time.sleep(0.02)
+        raise AssertionError("Tryton does not listen")
+
+    def stop(self) -> None:
+        """As a power cut: what it committed stays."""
+        if self._process is not None and self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def reset(self) -> None:
+        """The database as it was made."""
+        with contextlib.closing(sqlite3.connect(self._world)) as world, self._books() as books:
+            world.backup(books)
+
+    def settings(self, *, key: str = KEY, **changes: Any) -> TrytonSettings:
+        given = {
+            "type": "tryton82",
+            "name": "erp",
+            "url": self.url,
+            "database": DATABASE,
+            "timeout_s": 30,
+            "poll_s": 0.5,
+        }
+        return TrytonSettings.model_validate({**given, "auth": {"type": "api_key", "key": key}, **changes})
+
+    def made(self, order: str, kind: str = "storage") -> Decimal:
+        """What an order's done output moves brought into storage (or lost_found), from Tryton's own table of moves."""
+        return self._sum(
+            "select sum(m.quantity) from stock_move m join production p on p.id = m.production_output"
+            " join stock_location l on l.id = m.to_location where m.state = 'done' and p.reference = ? and l.type = ?",
+            (order, kind),
+        )
+
+    def documents(self, order: str) -> int:
+        """The number of an order's done output moves."""
+        query = (
+            "select count(*) from stock_move m join production p on p.id = m.production_output"
+            " where m.state = 'done' and p.reference = ?"
+        )
+        return int(self._sum(query, (order,)))
+
+    def stock(self, code: str) -> Decimal:
+        """What of a product is in places of type storage: all done moves in, less all out."""
+        return self._sum(
+            "select sum(case when t.type = 'storage' then m.quantity else 0 end)"
+            " - sum(case when f.type = 'storage' then m.quantity else 0 end) from stock_move m"
+            " join stock_location t on t.id = m.to_location join stock_location f on f.id = m.from_location"
+            " join product_product p on p.id = m.product where m.state = 'done' and p.code = ?",
+            (code,),
+        )
+
+    def order_state(self, order: str) -> str:
+        with self._books() as books:
+            [(state,)] = books.execute("select state from production where reference = ?", (order,)).fetchall()
+        return str(state)
+
+    def close_period(self, day: dt.date = dt.date(2026, 7, 31)) -> None:
+        with self._books() as books:
+            books.execute("insert into stock_period (date, company, state) values (?, 1, 'closed')", (day.isoformat(),))
+
+    def open_period(self) -> None:
+        with self._books() as books:
+            books.execute("delete from stock_period")
+
+    def set_key(self, state: str) -> None:
+        """`cancelled` or `validated`."""
+        with self._books() as books:
+            books.execute("update res_user_application set state = ?", (state,))
+
+    def _sum(self, query: str, arguments: tuple[str, ...]) -> Decimal:
+        with self._books() as books:
+            [(total,)] = books.execute(query, arguments).fetchall()
+        return Decimal(str(total or 0))
+
+    @contextlib.contextmanager
+    def _books(self) -> Any:
+        books = sqlite3.connect(self.database, timeout=60)
+        try:
+            with books:
+                yield books
+        finally:
+            books.close()
