@@ -94,29 +94,40 @@ async def prepare_session(connection: Connection) -> None:
     await connection.execute(_QUERIES.let_the_server_notice_a_dead_relay)
 
 
-async def claim(
-    connection: Connection,
-    connector: str,
-    settle: timedelta,
-    *,
-    most: int = 1,
-    in_hand: Collection[str] = (),
-    newest: bool = False,
-) -> list[Claimed]:
-    """Take up to `most` streams that nobody has and whose heads are due: those due longest, or with `newest` those written last.
+class Head(NamedTuple):
+    """The first open row of a stream."""
 
-    A head that is parked or waits holds its own stream only. The rows are committed as `sending`; should this process die, the
-    streams are free at once and the rows due again after `settle`, when the business system has had its time to end what it may
-    be doing. The connection is outside any transaction; `release` gives the streams back.
+    id: int
+    stream: str
+
+
+async def due_heads(connection: Connection, connector: str, in_hand: Collection[str], most: int) -> list[Head]:
+    """Heads that are due, of streams that are not in hand: those due longest, and between them the newest.
+
+    A head that is parked or waits holds its own stream only. Steps over every open stream once.
     """
-    wanted = {"connector": connector, "in_hand": list(in_hand), "newest": newest, "most": most}
-    heads = await (await connection.execute(_QUERIES.lock_due_heads, wanted)).fetchall()
-    if not heads:
+    wanted = {"connector": connector, "in_hand": list(in_hand), "most": most}
+    return [Head(row["id"], row["stream"]) async for row in await connection.execute(_QUERIES.due_heads, wanted)]
+
+
+async def claim(
+    connection: Connection, connector: str, heads: Sequence[Head], most: int, settle: timedelta
+) -> list[Claimed]:
+    """Take up to `most` of these streams, those that nobody else has.
+
+    The rows are committed as `sending`; should this process die, the streams are free at once and the rows due again after
+    `settle`, when the business system has had its time to end what it may be doing. The connection is outside any transaction;
+    `release` gives the streams back.
+    """
+    ids, streams = [head.id for head in heads], [head.stream for head in heads]
+    wanted = {"connector": connector, "ids": ids, "streams": streams, "most": most}
+    locked = await (await connection.execute(_QUERIES.lock_heads, wanted)).fetchall()
+    if not locked:
         return []
-    begun = {"ids": [head["id"] for head in heads], "settle": settle}
+    begun = {"ids": [head["id"] for head in locked], "settle": settle}
     rows = [Claimed(**row) async for row in await connection.execute(_QUERIES.begin, begun)]
     claimed = {row.stream for row in rows}
-    await release(connection, connector, [head["stream"] for head in heads if head["stream"] not in claimed])
+    await release(connection, connector, [head["stream"] for head in locked if head["stream"] not in claimed])
     return rows
 
 

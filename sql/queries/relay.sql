@@ -10,23 +10,23 @@ set tcp_keepalives_idle = 10;
 set tcp_keepalives_interval = 5;
 set tcp_keepalives_count = 3;
 
--- name: lock_due_heads
--- The heads are found by stepping from stream to stream on the index of open rows, however long each stream's queue is. The
--- lock is tried on one head after another, and on none behind the last that is wanted. Streams in hand are left out: this
--- session has their locks, and would get them a second time.
+-- name: due_heads
+-- The heads are found by stepping from stream to stream on the index of open rows, however long each stream's queue is. Two of
+-- three are those due longest, one is of the newest: what was made just now does not wait behind the backlog of an outage.
+-- Streams in hand are left out: this session has their locks, and would get them a second time.
 with recursive head as (
     (
-        select id, stream, state, next_at, created_at
+        select id, stream, state, next_at
         from outbox
         where connector = %(connector)s and state <> 'done'
         order by stream, seq
         limit 1
     )
     union all
-    select following.id, following.stream, following.state, following.next_at, following.created_at
+    select following.id, following.stream, following.state, following.next_at
     from head
     cross join lateral (
-        select id, stream, state, next_at, created_at
+        select id, stream, state, next_at
         from outbox
         where connector = %(connector)s and state <> 'done' and stream > head.stream
         order by stream, seq
@@ -34,16 +34,22 @@ with recursive head as (
     ) as following
 ),
 
-due as materialized (
-    select id, stream
+due as (
+    select id, stream, row_number() over (order by next_at, id) as oldest, row_number() over (order by id desc) as newest
     from head
     where state <> 'parked' and next_at <= now() and stream <> all(%(in_hand)s::text [])
-    order by case when %(newest)s::bool then created_at end desc nulls last, next_at, id
 )
 
 select id, stream
 from due
-where pg_try_advisory_lock(hashtextextended('amor outbox send|' || %(connector)s || '|' || stream, 0))
+order by least(oldest, 2 * newest), id
+limit %(most)s;
+
+-- name: lock_heads
+-- The lock is tried on one after another, and on none behind the last that is wanted.
+select h.id, h.stream
+from unnest(%(ids)s::bigint [], %(streams)s::text []) as h (id, stream)
+where pg_try_advisory_lock(hashtextextended('amor outbox send|' || %(connector)s || '|' || h.stream, 0))
 limit %(most)s;
 
 -- name: unlock

@@ -13,6 +13,7 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Final
 
 import psycopg
 import structlog
@@ -25,9 +26,12 @@ from bridge.erp.relay.rhythm import Rhythm
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.store import connector_control, relay
 from bridge.store.database import Connection
-from bridge.store.relay import Claimed, NextState, Postponed
+from bridge.store.relay import Claimed, Head, NextState, Postponed
 
 log = structlog.get_logger()
+
+LOOK_FOR: Final = 500  # heads of streams at a look, which steps over all open streams
+LOOK_S: Final = 0.25  # ... and what was written since is looked for as often
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +69,8 @@ class Dispatcher:
     def __init__(self, lane: Lane, journal: Journal) -> None:
         self._lane = lane
         self._journal = journal
-        self._turn = 0
+        self._heads: list[Head] = []
+        self._looked = 0.0
         self.in_hand: dict[str, asyncio.Task[None]] = {}
 
     async def run(self, connection: Connection, stop: asyncio.Event) -> None:
@@ -91,13 +96,25 @@ class Dispatcher:
         room = most - len(self.in_hand)
         if room < max(1, most // 4):
             return False
-        self._turn += 1
-        rows = await self._journal.claim(room, self.in_hand.keys(), newest=self._turn % 2 == 0)
-        for row in rows:
+        for row in await self._claim(room):
             task = asyncio.create_task(self._carry_stream(row))
             self.in_hand[row.stream] = task
             task.add_done_callback(lambda _, stream=row.stream: self._is_done(stream))  # type: ignore[misc]  # a default binds the loop's value
-        return bool(rows)
+        return len(self.in_hand) > most - room
+
+    async def _claim(self, room: int) -> list[Claimed]:
+        """Claim streams of those that the last look found; look again when they are used up or some time has passed."""
+        while True:
+            now = asyncio.get_running_loop().time()
+            if is_fresh := not self._heads or now > self._looked + LOOK_S:
+                self._heads = await self._journal.due_heads(self.in_hand.keys(), max(room, LOOK_FOR))
+                self._looked = now
+            tried = [head for head in self._heads if head.stream not in self.in_hand][: 2 * room]
+            rows = await self._journal.claim(tried, room) if tried else []
+            gone = {head.id for head in tried} if len(rows) < room else {row.id for row in rows}
+            self._heads = [head for head in self._heads if head.id not in gone and head.stream not in self.in_hand]
+            if rows or is_fresh:
+                return rows
 
     def _is_done(self, stream: str) -> None:
         self.in_hand.pop(stream, None)

@@ -17,7 +17,7 @@ import psycopg
 
 from bridge.store import relay
 from bridge.store.database import Connection
-from bridge.store.relay import Attempted, Claimed, Exchange, Finished, Plan, Postponed
+from bridge.store.relay import Attempted, Claimed, Exchange, Finished, Head, Plan, Postponed
 
 T = TypeVar("T")
 
@@ -61,12 +61,15 @@ class Journal:
         finally:
             self._connection_is_lost()
 
-    async def claim(self, most: int, in_hand: Collection[str], *, newest: bool) -> list[Claimed]:
+    async def due_heads(self, in_hand: Collection[str], most: int) -> list[Head]:
+        """See relay.due_heads."""
+        async with self._session:
+            return await relay.due_heads(self._connection, self._connector, in_hand, most)
+
+    async def claim(self, heads: Sequence[Head], most: int) -> list[Claimed]:
         """See relay.claim."""
         async with self._session:
-            return await relay.claim(
-                self._connection, self._connector, self._settle, most=most, in_hand=in_hand, newest=newest
-            )
+            return await relay.claim(self._connection, self._connector, heads, most, self._settle)
 
     async def release(self, stream: str) -> None:
         """Give a stream back."""
