@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from functools import lru_cache
 from typing import Final
 
 _UNITS: Final = {
@@ -22,6 +23,7 @@ _MAX_LENGTH: Final = 60
 MAX: Final = timedelta(days=366)
 
 
+@lru_cache(maxsize=1024)
 def duration(text: str) -> timedelta:
     """Read a duration. Raises ValueError with a sentence for people."""
     if len(text) > _MAX_LENGTH or not _WHOLE.fullmatch(text):

@@ -21,6 +21,7 @@ MAX_SCALAR: Final = 10_000  # characters of one value
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INTEGER: Final = re.compile(r"[-+]?[0-9]{1,30}")
 _FLOAT: Final = re.compile(r"[-+]?(?:[0-9]{1,40}(?:\.[0-9]{0,40})?|\.[0-9]{1,40})(?:[eE][-+]?[0-9]{1,3})?")
+_NUMERIC: Final = frozenset("0123456789+-.")  # what a number may begin with
 _WORDS: Final = {"": None, "~": None, "null": None, "Null": None, "NULL": None,
                  "true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}  # fmt: skip
 _UNREADABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
@@ -53,6 +54,8 @@ class Scalar:
             return value
         if value in _WORDS:
             return _WORDS[value]
+        if value[0] not in _NUMERIC:
+            return value
         if _INTEGER.fullmatch(value):
             whole = int(value)
             return whole if -(2**63) <= whole < 2**63 else float(whole)

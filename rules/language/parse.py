@@ -5,6 +5,7 @@ A comparison does not chain: `1 < x < 5` is a mistake, not a comparison of a tru
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final, NoReturn
 
 from rules.durations import duration_us
@@ -15,13 +16,16 @@ from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, Te
 MAX_DEPTH: Final = 32
 MAX_NODES: Final = 200
 
-_COMPARISONS: Final = frozenset({"<", "<=", ">", ">=", "==", "!="})
-_BINARY: Final = (frozenset({"||"}), frozenset({"&&"}), _COMPARISONS, frozenset({"+", "-"}), frozenset({"*", "/", "%"}))
+_COMPARISON: Final = 2
+_RANKS: Final = {
+    "||": 0, "&&": 1, **dict.fromkeys(("<", "<=", ">", ">=", "==", "!="), _COMPARISON), "+": 3, "-": 3, "*": 4, "/": 4, "%": 4
+}  # fmt: skip
 _WORDS: Final = {"true": True, "false": False}
 
 
+@lru_cache(maxsize=1024)
 def parse(text: str) -> Node:
-    """The tree of an expression. Raises ExpressionError at the first thing that does not fit."""
+    """The tree of an expression, the same for the same text. Raises ExpressionError at the first thing that does not fit."""
     return _Parser(tokenize(text)).whole()
 
 
@@ -76,25 +80,19 @@ class _Parser:
         self._depth -= 1
         return node
 
-    def _binary(self, level: int) -> Node:
-        if level == len(_BINARY):
-            return self._unary()
-        operators = _BINARY[level]
-        node = self._binary(level + 1)
-        while token := self._accept(*operators):
-            node = Binary(token.text, node, self._binary(level + 1), token.offset)
+    def _binary(self, least: int) -> Node:
+        """Operators that bind as tightly as `least` or tighter, by climbing (each operand is visited once)."""
+        node = self._unary()
+        chain = 0
+        while (rank := _RANKS.get(self._next.text, -1)) >= least and self._next.kind == "operator":
+            token = self._take()
+            node = Binary(token.text, node, self._binary(rank + 1), token.offset)
             self._count(token.offset)
-            if operators is _COMPARISONS and (again := self._accept(*_COMPARISONS)):
-                self._fail("comparisons do not chain; join two with `&&`", again.offset)
-        return self._balanced(node) if operators is not _COMPARISONS else node
-
-    def _balanced(self, node: Node) -> Node:
-        """Refuse a chain such as `1+1+1+...` whose tree leans deeper than what the compiler recurses."""
-        depth, inner = 0, node
-        while isinstance(inner, Binary):
-            depth, inner = depth + 1, inner.left
-        if depth > MAX_DEPTH:
-            self._fail(f"a chain of more than {MAX_DEPTH} operators: split the rule", node.offset)
+            chain += 1
+            if chain > MAX_DEPTH:  # the tree leans as deep as what the compiler recurses
+                self._fail(f"a chain of more than {MAX_DEPTH} operators: split the rule", token.offset)
+            if rank == _COMPARISON and _RANKS.get(self._next.text) == rank and self._next.kind == "operator":
+                self._fail("comparisons do not chain; join two with `&&`", self._next.offset)
         return node
 
     def _unary(self) -> Node:

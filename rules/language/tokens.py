@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 from rules.durations import PATTERN
 from rules.language.mistake import ExpressionError, Mistake
@@ -26,8 +25,7 @@ _ESCAPE: Final = re.compile(r"\\(.)")
 _NEAR: Final = {"=": "==", "&": "&&", "|": "||", "and": "&&", "or": "||", "not": "!"}
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
+class Token(NamedTuple):
     """A word of an expression; `offset` counts characters from 0."""
 
     kind: TokenKind
