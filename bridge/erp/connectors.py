@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from bridge.config.settings import ConnectorSettings
+from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import Connector
 from bridge.erp.erpnext import ErpNext
 from bridge.erp.odoo19 import Odoo19
@@ -15,6 +16,7 @@ from bridge.erp.tryton82 import Tryton82
 CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "odoo19": Odoo19,
     "tryton82": Tryton82,
+    "business_central": BusinessCentral,
     "erpnext": ErpNext,
     "sap_s4": SapS4,
 }

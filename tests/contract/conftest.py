@@ -8,6 +8,7 @@ import pytest
 
 from bridge.erp.connectors import CONNECTORS
 from tests.erp_process import SimulatedErp
+from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.erp_systems.erpnext import SimulatedErpNext
 from tests.erp_systems.sap_s4 import SimulatedSap
 
@@ -21,7 +22,12 @@ def system_type(request):
 @pytest.fixture
 async def system(system_type, tmp_path):
     """A business system that the connector speaks to, and the levers to break it."""
-    systems = {"odoo19": SimulatedErp, "sap_s4": SimulatedSap, "erpnext": SimulatedErpNext}
+    systems = {
+        "odoo19": SimulatedErp,
+        "sap_s4": SimulatedSap,
+        "erpnext": SimulatedErpNext,
+        "business_central": SimulatedBusinessCentral,
+    }
     assert system_type in systems, f"the connector {system_type} has no system to be tested against"
     async with systems[system_type](tmp_path / "system") as running:
         yield running

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr
 
+from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
 from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.config.settings.master_data import MasterDataTable
@@ -40,6 +41,12 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
 
 
 ConnectorSettings = Annotated[
-    OdooSettings | TrytonSettings | SapS4Settings | ErpNextSettings | AppriseSettings | TagWriteSettings,
+    OdooSettings
+    | TrytonSettings
+    | SapS4Settings
+    | ErpNextSettings
+    | BusinessCentralSettings
+    | AppriseSettings
+    | TagWriteSettings,
     Field(discriminator="type"),
 ]

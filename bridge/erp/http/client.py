@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import httpx
 
 from bridge.config.settings.connection import HttpConnectorTable, TlsSettings
+from bridge.erp.connector import Refusal
 from bridge.erp.http.credentials import credentials
 from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.exchange import CHANGING, UNREADABLE, Reply, Request, exchange
@@ -78,10 +79,15 @@ class HttpClient:
     async def ask(self, request: Request) -> tuple[Reply, Any]:
         """The answer and the JSON document in it; an answer that is no JSON leaves open what became of the request."""
         reply = await self.send(request)
+        return reply, self.document(request, reply)
+
+    @staticmethod
+    def document(request: Request, reply: Reply) -> Any:
+        """The JSON document of an answer; what is no JSON leaves open what became of the request."""
         try:
-            return reply, reply.json()
-        except UNREADABLE as error:
-            raise unreadable(request, reply, "something that is not JSON") from error
+            return reply.json()
+        except UNREADABLE:
+            raise unreadable(request, reply, "something that is not JSON") from Refusal(reply.status, reply.text)
 
     def readable(self, text: str) -> str:
         """A text as it may be kept and shown: not endless, storable, and without secrets, should the other side repeat them."""
