@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rules.instance import Instance, Told
+from rules.rulebook.model import Rule
 
 
 def message(instance: Instance, told: Told) -> str:
@@ -17,9 +18,8 @@ def message(instance: Instance, told: Told) -> str:
     return f"{', '.join(values)}: {level.condition.text}"
 
 
-def description(instance: Instance) -> str:
+def description(rule: Rule) -> str:
     """Consequence, response and rule, a line each."""
-    rule = instance.rule
     lines = [
         f"Consequence: {rule.consequence}" if rule.consequence else "",
         f"Response: {rule.response}",

@@ -48,6 +48,26 @@ alter table alarm_event add constraint alarm_event_kind check (kind ~ '^[A-Z_]{2
 -- A year of annunciations is read by time alone.
 create index alarm_event_raised on alarm_event (at) include (alarm_id, severity) where kind = 'RAISE' and annunciated;
 
+-- Why nobody is to be called by an alarm; null where people are.
+create function alarm_overlay(of_rule text, of_equipment int, suppressed_by text, at timestamptz) returns text
+language sql stable as $$
+    select case
+        when suppressed_by is not null then 'suppressed'
+        when exists (
+            select 1
+            from equipment as e
+            inner join equipment as above on e.id = above.id or starts_with(e.path, above.path || '/')
+            inner join out_of_service as o on o.equipment_id = above.id
+            where e.id = of_equipment and o.ended_at is null and (o.rule_id is null or o.rule_id = of_rule)
+        ) then 'out_of_service'
+        when exists (
+            select 1
+            from shelf as s
+            where s.rule_id = of_rule and s.equipment_id = of_equipment and s.ended_at is null and s.until > at
+        ) then 'shelved'
+    end
+$$;
+
 -- What a person found out: whether the alarm told the truth.
 create table alarm_verdict (
     alarm_id bigint primary key references alarm (id),
@@ -173,15 +193,13 @@ create table ticket_clock (
     due_at timestamptz,
     warned_at timestamptz,
     breached_at timestamptz,
-    escalated int not null default 0,
     next_at timestamptz,
     primary key (ticket_id, kind, round)
 );
 comment on column ticket_clock.hours is 'The calendar that the clock runs in: always, or shifts.';
 comment on column ticket_clock.due_at is 'When the target is used up, as things stand; null on hold.';
-comment on column ticket_clock.escalated is 'How many steps of the escalation were taken.';
 comment on column ticket_clock.next_at is 'When to look again; null where only a change of the ticket brings anything.';
-create index ticket_clock_next on ticket_clock (next_at) where stopped_at is null;
+create index ticket_clock_next on ticket_clock (next_at) where next_at is not null;
 
 -- What people are to be told. Written with what it tells of; goes on to the outbox at once, or when quiet hours and rates allow.
 create table notification (

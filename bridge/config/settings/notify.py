@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 from datetime import time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -103,6 +104,10 @@ class WritableTag(Table):
             return f"{value:g} is a number, and no bounds are configured for numbers"
         return None if self.low <= value <= self.high else f"{value:g} is outside of {self.low:g} to {self.high:g}"
 
+    def matches(self, equipment: str, tag: str) -> bool:
+        """Whether this table is of a tag on a piece of equipment."""
+        return self.tag == tag and fnmatch.fnmatchcase(equipment, self.equipment)
+
 
 class TagWriteSettings(Table):
     """Writes to tags of machines over MQTT (QoS 1) or OPC UA. Only the tags listed, only within their bounds."""
@@ -124,6 +129,17 @@ class TagWriteSettings(Table):
     timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
     max_in_flight: int = Field(2, ge=1, description="Tags written at the same time. Default 2.")
     poll_s: float = Field(3600, gt=0, description="Not used by this type.")
+
+    def find(self, equipment: str, tag: str) -> WritableTag | None:
+        """The table of a tag, the first that matches; None where it may not be written."""
+        return next((each for each in self.tag if each.matches(equipment, tag)), None)
+
+    def refuses(self, equipment: str, tag: str, value: float | str | bool) -> str | None:
+        """Why a value is not written to a tag; None where it may be."""
+        found = self.find(equipment, tag)
+        if found is None:
+            return f"{equipment} {tag} is not among the tags that {self.name} may write"
+        return found.refuses(value)
 
     @model_validator(mode="after")
     def _tags_have_a_place(self) -> Self:

@@ -7,6 +7,7 @@ import pytest
 
 from bridge.erp import event as events
 from bridge.errors import BusinessError
+from bridge.model.notice import Notice, TagWrite
 from bridge.model.production import (
     Availability,
     Disposition,
@@ -33,7 +34,9 @@ REVERSALS = [
     for quantity, event in ((Decimal(2), PIECES), (Decimal("5.5"), PERFORMANCE))
 ]
 AVAILABLE = Availability(event_id("plant", "HSG", 4), "HSG", "FG", 4, AT, Decimal(0), "1")
-EVENTS = [PIECES, SCRAP, CONSUMED, PERFORMANCE, *REVERSALS, REQUEST, AVAILABLE]
+NOTICE = Notice(event_id("plant", "n", 1), "cnc1: vibration", "4.9 mm/s", "high", AT, {"alarm": 7})
+WRITE = TagWrite(event_id("plant", "w", 1), "acme/a", "feed.limit", 0.5, "rule r, alarm 7", AT)
+EVENTS = [PIECES, SCRAP, CONSUMED, PERFORMANCE, *REVERSALS, REQUEST, AVAILABLE, NOTICE, WRITE]
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: str(event.kind))
