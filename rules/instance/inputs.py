@@ -10,10 +10,12 @@ from bridge.model.quality import is_bad, is_good
 from bridge.model.reading import instant
 from rules.instance.plan import InputPlan
 from rules.language import Value
+from rules.language.quality import BAD, GOOD, UNCERTAIN
 from rules.lifecycle import Quality
 from rules.sample import Sample
 
 _SOUNDNESS: Final[tuple[Quality, ...]] = ("GOOD", "UNCERTAIN", "NO_DATA", "ERROR")  # worse ones later
+_WORDS: Final[dict[Quality, str | None]] = {"GOOD": GOOD, "UNCERTAIN": UNCERTAIN, "ERROR": BAD, "NO_DATA": None}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,6 +47,14 @@ class InputNow:
             return False
         self.value, self.stale_us, self.quality = None, None, "NO_DATA"
         return True
+
+    def show_in(self, row: list[Value]) -> None:
+        """Put value and quality where expressions read them."""
+        plan = self.plan
+        if plan.slot is not None:
+            row[plan.slot] = self.value
+        if plan.quality_slot is not None:
+            row[plan.quality_slot] = _WORDS[self.quality]
 
     def shown(self) -> dict[str, Any]:
         """The input for people: tag, value, unit, quality and source time."""

@@ -13,6 +13,7 @@ from rules.conditions.facts import OPERATION_IS_FINAL, ORDER_ACTIVE
 from rules.conditions.threshold import Level, Threshold, Verdict
 from rules.language import HistorySpec
 from rules.language.closures import Closure, Values
+from rules.language.quality import quality_slot
 from rules.lifecycle import Ladder, Memory, microseconds_of
 from rules.rulebook.model import Input, Rule
 
@@ -29,6 +30,7 @@ class InputPlan(NamedTuple):
     slot: int | None
     max_age_us: int  # 0: a value never grows stale
     bit: int
+    quality_slot: int | None = None
 
 
 class HistoryPlan(NamedTuple):
@@ -96,7 +98,13 @@ def _make(rule: Rule) -> Plan:
         ladder=ladder,
         fresh=lifecycle.fresh(len(condition.levels)),
         inputs=tuple(
-            InputPlan(spec, places.get(spec.name), microseconds_of(spec.max_age), bits[spec.name])
+            InputPlan(
+                spec,
+                places.get(spec.name),
+                microseconds_of(spec.max_age),
+                bits[spec.name],
+                places.get(quality_slot(spec.name)),
+            )
             for spec in rule.inputs
         ),
         histories=tuple(_history(spec, places, bits) for spec in condition.histories),
