@@ -5,7 +5,8 @@
     [{"tag": "spindle.temp", "ts": 1790000000000, "value": 41.2}, ...]
 
 with values that are numbers and source times that are numbers of milliseconds or ISO 8601. Everything else is left to
-`json_readings`, which says what is wrong with it; what is read here is read there to the same readings.
+`json_readings`, which says what is wrong with it; what is read here is read there to the same readings. A message of many is
+read into columns.
 """
 
 from __future__ import annotations
@@ -13,12 +14,14 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from bridge.codecs.decoded import Place
 from bridge.codecs.json_readings import MAX_EXACT_INTEGER, MAX_TAG_NAME, MAX_UNIT
 from bridge.codecs.source_time import EARLIEST_US, LATEST_AHEAD_US, parse_time
 from bridge.errors import PayloadError
+from bridge.model.numbers import Integers, NumbersInHand
 from bridge.model.quality import GOOD
 from bridge.model.reading import Reading, TagKey
 
@@ -29,7 +32,9 @@ _LEAST_NS: Final = 10**17
 _SURELY_US: Final = max(_LEAST_US, EARLIEST_US)
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f]")
 _KEPT: Final = 5_000  # names remembered; more only cost time
+_SHAPES: Final = 100  # of one topic
 _BELOW: Final = float(MAX_EXACT_INTEGER)
+_NUMBERS: Final = frozenset({float, int})
 _new: Final = tuple.__new__  # a Reading without the call of its own constructor, which costs as much as all the rest
 
 
@@ -41,6 +46,7 @@ class QuickJson:
         "_is_mapped",
         "_names",
         "_quality",
+        "_shapes",
         "_tag",
         "_tag_field",
         "_tags",
@@ -58,29 +64,25 @@ class QuickJson:
         self._tag = place.tag
         self._names = frozenset({fields.time, fields.value, fields.quality})
         self._tags: dict[str, TagKey] = {}
+        self._shapes: dict[
+            tuple[str, ...], Integers
+        ] = {}  # the members of a message of many -> the numbers of their tags
 
-    def read(self, payload: bytes, arrived_us: int, readings: list[Reading]) -> bool:
-        """Append the message's readings; false, and nothing appended, where the careful way must read it."""
+    def read(self, payload: bytes, arrived_us: int, readings: list[Reading], numbers: NumbersInHand) -> bool:
+        """Append the message's readings to either; false, and nothing appended, where the careful way must read it."""
         try:
             content = None if self._is_mapped else orjson.loads(payload)
         except orjson.JSONDecodeError:
             return False
+        if type(content) is dict and self._value not in content:
+            return self._many(content, arrived_us, numbers)
         if type(content) is dict:
-            if self._value in content:
-                found = self._one(content, self._tag, arrived_us)
-                if found is None:
-                    return False
-                readings.append(found)
-                return True
-            many = self._many(content, arrived_us)
-        elif type(content) is list:
-            many = self._array(content, arrived_us)
+            one = self._one(content, self._tag, arrived_us)
+            found = None if one is None else [one]
         else:
-            return False
-        if not many:
-            return False
-        readings += many
-        return True
+            found = self._array(content, arrived_us) if type(content) is list else None
+        readings += found or ()
+        return bool(found)
 
     def _one(self, content: dict[str, Any], name: str | None, arrived_us: int) -> Reading | None:
         value = content[self._value]
@@ -99,18 +101,34 @@ class QuickJson:
         tag = self._tags.get(name) or self._tag_of(name)
         return None if tag is None else _new(Reading, (tag, time_us, 0, value, None, GOOD, unit))
 
-    def _many(self, content: dict[str, Any], arrived_us: int) -> list[Reading] | None:
+    def _many(self, content: dict[str, Any], arrived_us: int, numbers: NumbersInHand) -> bool:
         time_us = _time(content.pop(self._time, None), arrived_us)
         if time_us is None or self._quality in content or self._tag is not None:
+            return False
+        written = content.values()
+        if not written or not _NUMBERS.issuperset(map(type, written)):
+            return False
+        try:
+            values = np.fromiter(written, np.float64, len(written))
+        except OverflowError:
+            return False
+        which = self._shapes.get(tuple(content))
+        if which is None:
+            which = self._shape(content, numbers)
+        if which is None or not np.abs(values).max() < _BELOW:
+            return False
+        numbers.add(which, np.full(len(which), time_us), values)
+        return True
+
+    def _shape(self, content: dict[str, Any], numbers: NumbersInHand) -> Integers | None:
+        """The numbers of the tags that the members name; None where one of the names is none."""
+        tags = [self._tags.get(name) or self._tag_of(name) for name in content]
+        if not all(tags):
             return None
-        readings, tags = [], self._tags
-        for name, written in content.items():
-            value = written if type(written) is float and -_BELOW < written < _BELOW else _number(written)
-            tag = tags.get(name) or self._tag_of(name)
-            if value is None or tag is None:
-                return None
-            readings.append(_new(Reading, (tag, time_us, 0, value, None, GOOD, "")))
-        return readings
+        if len(self._shapes) >= _SHAPES:
+            self._shapes.clear()
+        which = self._shapes[tuple(content)] = np.array([numbers.tags.number_of(tag) for tag in tags if tag])
+        return which
 
     def _array(self, content: list[Any], arrived_us: int) -> list[Reading] | None:
         readings = []
@@ -126,12 +144,17 @@ class QuickJson:
 
     def _tag_of(self, name: str) -> TagKey | None:
         """The tag of a name that is seen for the first time and is sound."""
-        if not name or len(name) > MAX_TAG_NAME or _CONTROL.search(name):
+        if not is_tag_name(name):
             return None
         if len(self._tags) >= _KEPT:
             self._tags.clear()
         tag = self._tags[name] = TagKey(self._equipment, name)
         return tag
+
+
+def is_tag_name(name: str) -> bool:
+    """Whether a name that is UTF-8 may be a tag's."""
+    return 0 < len(name) <= MAX_TAG_NAME and not _CONTROL.search(name)
 
 
 def _number(written: Any) -> float | None:

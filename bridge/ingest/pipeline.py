@@ -5,16 +5,12 @@ from __future__ import annotations
 import asyncio
 import time
 from datetime import UTC, datetime
-from operator import attrgetter
-from typing import Final
 
 from bridge.config.settings import IngestSettings
 from bridge.ingest import metrics
 from bridge.ingest.buffer import Batch, Buffer
 from bridge.ingest.writer import LaneWriter
 from bridge.sources.delivery import Delivery
-
-_SOURCE_TIME: Final = attrgetter("source_time_us")  # read of every reading
 
 
 class Lane:
@@ -81,7 +77,7 @@ class Lane:
         metrics.COMMIT_S.labels(name).observe(commit_s)
         now = datetime.now(UTC)
         metrics.LATENCY_S.labels(name).observe((now - batch[0].received_at).total_seconds())
-        if newest := [max(map(_SOURCE_TIME, delivery.readings)) for delivery in batch if delivery.readings]:
+        if newest := [time_us for delivery in batch if (time_us := delivery.newest_us) is not None]:
             newest_s = max(newest) / 1e6
             metrics.NEWEST_S.labels(name).set(newest_s)
             metrics.LAG_S.labels(name).observe(max(0.0, now.timestamp() - newest_s))

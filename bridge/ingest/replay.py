@@ -145,7 +145,8 @@ class Replay:
             return _Read(letter, (), [failure])
         publish: Publish = (_QOS_1, 0, letter.address.encode(), letter.payload)
         taken = self._decoding.decode(Arrived(0, microseconds(letter.received_at), [publish]))
-        return _Read(letter, taken.readings, taken.dead)
+        columns = taken.numbers.readings() if taken.numbers else []
+        return _Read(letter, [*taken.readings, *columns], taken.dead)
 
 
 def _own_form(letter: OpenLetter) -> Reading | None:

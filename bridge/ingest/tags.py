@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import Final
 
+import numpy as np
 import psycopg
 import structlog
 
 from bridge.config.settings import Settings
 from bridge.ingest.sifting import is_refusal, reason_of
 from bridge.model.equipment import TagKind
+from bridge.model.numbers import Integers, Numbers, TagNumbers
 from bridge.model.reading import Reading, TagKey, TagSpec
 from bridge.sources.delivery import Source
 from bridge.store import tag
@@ -21,6 +23,27 @@ from bridge.store.tag import KnownTag
 log = structlog.get_logger()
 
 _REMEMBERED: Final = 200_000  # ids kept; past it all are looked up anew
+
+
+class _Numbered:
+    """The ids of tags by the numbers that a source gave them; 0 where it is not known."""
+
+    def __init__(self, tags: TagNumbers) -> None:
+        self.tags = tags
+        self.texts: dict[int, KnownTag] = {}
+        self._ids: Integers = np.zeros(0, np.int64)
+
+    def ids_of(self, which: Integers) -> Integers:
+        """The ids, one for each number."""
+        if len(self._ids) < len(self.tags):
+            self._ids = np.concatenate((self._ids, np.zeros(len(self.tags) - len(self._ids), np.int64)))
+        return self._ids[which]
+
+    def learn(self, number: int, known: KnownTag) -> None:
+        """Remember a tag."""
+        self._ids[number] = known.id
+        if known.datatype == "text":
+            self.texts[number] = known
 
 
 class Tags:
@@ -34,10 +57,12 @@ class Tags:
         self._ids: dict[TagKey, KnownTag] = {}
         self._refused: dict[TagKey, str] = {}
         self._drifting: set[TagKey] = set()
+        self._numbered = _Numbered(TagNumbers())
 
     def forget(self) -> None:
         """Remember nothing: the connection is a new one, and so may the database be."""
         self._ids.clear()
+        self._numbered = _Numbered(TagNumbers())
 
     async def resolve(self, connection: Connection, readings: Sequence[Reading]) -> Sequence[KnownTag | None]:
         """The tag of each of the readings, registering new ones in a transaction of its own.
@@ -50,6 +75,29 @@ class Tags:
             await self._learn(connection, readings)
         return [self._ids.get(reading.tag) for reading in readings]
 
+    async def resolve_numbers(self, connection: Connection, numbers: Numbers) -> Integers:
+        """The ids of the tags of the readings, as `resolve` does; 0 stands for one that was not registered."""
+        if self._numbered.tags is not numbers.tags:
+            self._numbered = _Numbered(numbers.tags)
+        numbered = self._numbered
+        ids = numbered.ids_of(numbers.which)
+        if not ids.all():
+            unknown = numbers.only(ids == 0)
+            firsts = list({reading.tag: reading for reading in reversed(unknown.readings())}.values())[::-1]
+            for reading, known in zip(firsts, await self.resolve(connection, firsts), strict=True):
+                if known is not None:
+                    numbered.learn(numbers.tags.number_of(reading.tag), known)
+            ids = numbered.ids_of(numbers.which)
+        return ids
+
+    def drifting(self, which: Integers) -> list[tuple[KnownTag, TagKey, int]]:
+        """Of the tags that were resolved last, by their numbers: those of text, and how many readings of numbers they have."""
+        if not (texts := self._numbered.texts):
+            return []
+        found = zip(*np.unique(which, return_counts=True), strict=True)
+        keys = self._numbered.tags.keys
+        return [(texts[number], keys[number], int(count)) for number, count in found if number in texts]
+
     def why_not(self, key: TagKey) -> str:
         """Why the last `resolve` gave None for a tag."""
         too_many = f"new tag, and {self._cap} are registered: raise ingest.max_new_tags or mend the device"
@@ -61,13 +109,11 @@ class Tags:
             self._ids.update(await tag.find(connection, [key]))
         return known.id if (known := self._ids.get(key)) else None
 
-    def tell_drift(self, reading: Reading, known: KnownTag) -> None:
+    def tell_drift(self, tag: TagKey, first: str) -> None:
         """A reading is of another type than its tag's first one: said once a tag in the log. It is stored as it is."""
-        if reading.tag not in self._drifting:
-            self._drifting.add(reading.tag)
-            log.warning(
-                "tag changed its type", source=self._source_name, tag="/".join(reading.tag), first=known.datatype
-            )
+        if tag not in self._drifting:
+            self._drifting.add(tag)
+            log.warning("tag changed its type", source=self._source_name, tag="/".join(tag), first=first)
 
     async def _learn(self, connection: Connection, readings: Sequence[Reading]) -> None:
         if len(self._ids) > _REMEMBERED:

@@ -12,11 +12,11 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
+import numpy as np
 import psycopg
 import structlog
 
@@ -26,13 +26,15 @@ from bridge.ingest import metrics
 from bridge.ingest.buffer import Batch
 from bridge.ingest.sifting import Sifted, is_refusal, refusal, sift
 from bridge.ingest.tags import Tags
-from bridge.model.reading import DeadLetter, instant
+from bridge.model.numbers import Integers, Numbers
+from bridge.model.reading import DeadLetter, Reading, TagKey, instant
 from bridge.sources.backoff import Backoff
-from bridge.sources.delivery import Memory, Source
+from bridge.sources.delivery import Delivery, Memory, Source
 from bridge.store import dead_letter, gap, source_state
 from bridge.store import reading as readings_table
 from bridge.store.database import Connection, connect
-from bridge.store.reading import Row
+from bridge.store.reading import Columns, Row
+from bridge.store.tag import KnownTag
 
 log = structlog.get_logger()
 
@@ -52,11 +54,29 @@ class Stored:
 
 @dataclass(slots=True)
 class _Work:
-    """A batch with its tags resolved."""
+    """A batch with its tags resolved: its rows and its columns, delivery by delivery."""
 
-    rows: list[Row]
-    refused: list[DeadLetter]
     received_at: datetime
+    rows: list[list[Row]] = field(default_factory=list)
+    numbers: list[tuple[Integers, Numbers] | None] = field(default_factory=list)
+    refused: list[DeadLetter] = field(default_factory=list)
+
+    def columns(self) -> Columns | None:
+        """All columns, joined."""
+        if not (parts := [part for part in self.numbers if part is not None]):
+            return None
+        join = np.concatenate
+        ids, times_us = join([ids for ids, _ in parts]), join([numbers.times_us for _, numbers in parts])
+        return Columns(ids, times_us, join([numbers.values for _, numbers in parts]))
+
+    def all_rows(self) -> list[Row]:
+        """Every reading as a row, in the order of coming."""
+        found: list[Row] = []
+        for part, rows in zip(self.numbers, self.rows, strict=True):
+            if part is not None:
+                found += zip(part[0].tolist(), part[1].readings(), strict=True)
+            found += rows
+        return found
 
 
 class LaneWriter:
@@ -158,30 +178,53 @@ class LaneWriter:
         return stored if was_committed else None
 
     async def _prepare(self, connection: Connection, batch: Batch) -> _Work:
-        rows: list[Row] = []
-        refused: list[DeadLetter] = []
+        work = _Work(min(delivery.received_at for delivery in batch))
         for delivery in batch:
-            ids = await self._tags.resolve(connection, delivery.readings)
-            for reading, known in zip(delivery.readings, ids, strict=True):
-                if known is None:
-                    reason = self._tags.why_not(reading.tag)
-                    refused.append(refusal(self._source_name, reading, reason, delivery.received_at))
-                    continue
-                # By place, not by name: this is done for each reading. Text in a tag of numbers, or a number in one of texts.
-                if reading[3 if known[1] == "text" else 4] is not None:
-                    self._tags.tell_drift(reading, known)
-                    metrics.TYPE_DRIFT.labels(self._source_name).inc()
-                rows.append((known[0], reading))
-        return _Work(rows, refused, min(delivery.received_at for delivery in batch))
+            work.rows.append(await self._resolved(connection, delivery, work.refused))
+            work.numbers.append(await self._resolved_numbers(connection, delivery, work.refused))
+        return work
+
+    async def _resolved(self, connection: Connection, delivery: Delivery, refused: list[DeadLetter]) -> list[Row]:
+        rows: list[Row] = []
+        ids = await self._tags.resolve(connection, delivery.readings)
+        for reading, known in zip(delivery.readings, ids, strict=True):
+            if known is None:
+                refused.append(self._refusal(reading, delivery.received_at))
+                continue
+            # By place, not by name: this is done for each reading. Text in a tag of numbers, or a number in one of texts.
+            if reading[3 if known[1] == "text" else 4] is not None:
+                self._tell_drift(reading.tag, known)
+            rows.append((known[0], reading))
+        return rows
+
+    async def _resolved_numbers(
+        self, connection: Connection, delivery: Delivery, refused: list[DeadLetter]
+    ) -> tuple[Integers, Numbers] | None:
+        if (numbers := delivery.numbers) is None:
+            return None
+        ids = await self._tags.resolve_numbers(connection, numbers)
+        for known, tag, count in self._tags.drifting(numbers.which):
+            self._tell_drift(tag, known, count)
+        if not ids.all():
+            refused += [self._refusal(reading, delivery.received_at) for reading in numbers.only(ids == 0).readings()]
+            ids, numbers = ids[ids > 0], numbers.only(ids > 0)
+        return ids, numbers
+
+    def _refusal(self, reading: Reading, received_at: datetime) -> DeadLetter:
+        return refusal(self._source_name, reading, self._tags.why_not(reading.tag), received_at)
+
+    def _tell_drift(self, tag: TagKey, known: KnownTag, count: int = 1) -> None:
+        self._tags.tell_drift(tag, known.datatype)
+        metrics.TYPE_DRIFT.labels(self._source_name).inc(count)
 
     async def _transact(self, connection: Connection, batch: Batch, work: _Work, *, is_careful: bool) -> Stored:
         """One transaction. Careful: readings that are stored already or that the database refuses are sifted out."""
         seq = self._seq + 1
         async with connection.transaction():
             if is_careful:
-                sifted = await sift(connection, self._source_name, self._lane, seq, work.rows, work.received_at)
+                sifted = await sift(connection, self._source_name, self._lane, seq, work.all_rows(), work.received_at)
             else:
-                sifted = await self._copy(connection, seq, work.rows)
+                sifted = await self._copy(connection, seq, work)
             letters = await self._keep_dead_letters(connection, batch, work.refused, sifted.dead_letters)
             await self._remember(connection, batch)
             xid = await readings_table.insert_batch(
@@ -200,12 +243,16 @@ class LaneWriter:
         self._seq = seq
         return stored
 
-    async def _copy(self, connection: Connection, seq: int, rows: Sequence[Row]) -> Sifted:
-        if not rows:
-            return Sifted()
-        await readings_table.copy(connection, self._lane, seq, rows)
+    async def _copy(self, connection: Connection, seq: int, work: _Work) -> Sifted:
+        rows, columns = [row for rows in work.rows for row in rows], work.columns()
         times = [reading.source_time_us for _, reading in rows]
-        return Sifted(rows=len(rows), span=(instant(min(times)), instant(max(times))))
+        if columns is not None and len(columns.times_us):
+            times += [int(columns.times_us.min()), int(columns.times_us.max())]
+        if not times:
+            return Sifted()
+        await readings_table.copy(connection, self._lane, seq, rows, columns)
+        count = len(rows) + (len(columns.times_us) if columns is not None else 0)
+        return Sifted(rows=count, span=(instant(min(times)), instant(max(times))))
 
     async def _keep_dead_letters(
         self, connection: Connection, batch: Batch, refused: list[DeadLetter], sifted: list[DeadLetter]

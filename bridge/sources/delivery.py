@@ -11,9 +11,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, NamedTuple, Protocol
+from operator import attrgetter
+from typing import Any, Final, NamedTuple, Protocol
 
+from bridge.model.numbers import Numbers
 from bridge.model.reading import DeadLetter, Reading, TagKey
+
+_SOURCE_TIME: Final = attrgetter("source_time_us")  # read of every reading
 
 
 class Gap(NamedTuple):
@@ -34,6 +38,7 @@ def _no_ack() -> None:
 class Delivery:
     """What one or many messages gave. `ack` is called once, on the event loop, after the commit, in the order of delivery.
 
+    `numbers` are further readings, in columns. Where one of them and one of `readings` have the same key, it counts as the first.
     `repeated` are dead letters of messages that may have been here before: each is kept only where no equal one is.
     `state` is merged into the source's memory, by key.
     """
@@ -46,11 +51,21 @@ class Delivery:
     gaps: Sequence[Gap] = ()
     state: Mapping[str, dict[str, Any]] = field(default_factory=dict)
     messages: int = 1
+    numbers: Numbers | None = None
 
     @property
     def weight(self) -> int:
         """What it counts for in the buffer: its readings and dead letters, at least 1."""
-        return len(self.readings) + len(self.dead_letters) + len(self.repeated) or 1
+        columns = len(self.numbers) if self.numbers is not None else 0
+        return columns + len(self.readings) + len(self.dead_letters) + len(self.repeated) or 1
+
+    @property
+    def newest_us(self) -> int | None:
+        """The newest source time of its readings, microseconds since 1970; None where there are none."""
+        times = [max(map(_SOURCE_TIME, self.readings))] if self.readings else []
+        if self.numbers is not None:
+            times.append(int(self.numbers.times_us.max()))
+        return max(times, default=None)
 
 
 Deliver = Callable[[Delivery], Awaitable[None]]

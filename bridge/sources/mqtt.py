@@ -29,8 +29,10 @@ from bridge.sources.mqtt_session import MqttSession, SessionLost, is_refused
 
 log = structlog.get_logger()
 
-MESSAGES_A_DELIVERY: Final = 500  # then the socket and the database have their turn
+MESSAGES_A_DELIVERY: Final = 2000  # then the socket and the database have their turn
 SUBSCRIBE_AGAIN_S: Final = 30.0  # a refused filter may be allowed later
+_MANY: Final = 8  # messages in one read: more are on their way,
+REST_S: Final = 0.002  # and are read together after this time, which costs the broker and us far less than a few at a time
 _STATE: Final = "session"
 _GRANTED_QOS_0: Final = 0
 
@@ -47,6 +49,7 @@ class MqttSource:
         self._arrived = asyncio.Event()
         self._notices: deque[Delivery] = deque(maxlen=1000)
         self._dropped_since: datetime | None = None
+        self._rest: asyncio.TimerHandle | None = None
         self._memory = Memory()
         self.health = SourceHealth(wanted=len(self._filters))
 
@@ -158,7 +161,19 @@ class MqttSource:
             self._dropped_since = self._dropped_since or now
         if self._inbox.is_full:
             self._session.pause()
+        elif len(publishes) >= _MANY and self._rest is None:
+            self._session.pause()
+            self._rest = asyncio.get_running_loop().call_later(REST_S, self._rested)
         self._arrived.set()
+
+    def _rested(self) -> None:
+        self._rest = None
+        self._read_on()
+
+    def _read_on(self) -> None:
+        if self._rest is None and self._inbox.has_room:
+            self._session.resume()
+            self._tell_dropped()
 
     def _notice(self, delivery: Delivery) -> None:
         self._notices.append(delivery)
@@ -171,9 +186,7 @@ class MqttSource:
                 await deliver(self._notices.popleft())
             elif self._inbox.messages:
                 await deliver(self._decode_some())
-                if self._inbox.has_room:
-                    self._session.resume()
-                    self._tell_dropped()
+                self._read_on()
                 await asyncio.sleep(0)  # the socket and the database have their turn
             else:
                 self._arrived.clear()
@@ -202,6 +215,7 @@ class MqttSource:
             taken.dead,
             taken.repeated,
             messages=len(arrived.publishes),
+            numbers=taken.numbers,
         )
 
     def _acknowledge(self, generation: int, packet_ids: list[int]) -> None:

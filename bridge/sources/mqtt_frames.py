@@ -2,6 +2,9 @@
 
 MQTT 3.1.1 (2.2 fixed header, 3.3 PUBLISH) and 5.0 (the same, with properties). Frames of other kinds, and PUBLISH of QoS 2,
 are found and left to the caller. Whatever paho-mqtt's own parser refuses is refused here.
+
+Where much is read at once, a loop finds only where frames end; their parts are found in columns. Frames with properties, long
+frames and those that are wrong are left to the reading one by one, which says what is wrong with them.
 """
 
 from __future__ import annotations
@@ -9,6 +12,8 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
 from paho.mqtt.exception import MalformedPacket, MQTTException
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -21,9 +26,12 @@ DUP: Final = 0x08
 RETAIN: Final = 0x01
 
 _KIND_AND_QOS: Final = 0xF6
+_KIND_AND_QOS_2: Final = 0xF4
+_QOS_0: Final = 0x30
 _QOS_1: Final = 0x32
-_KINDS: Final = (_QOS_1, 0x30)
+_KINDS: Final = (_QOS_0, _QOS_1)
 _LENGTH_BYTES: Final = 4
+_MANY_BYTES: Final = 16_384  # from here on columns cost less
 
 
 class Frames:
@@ -57,6 +65,8 @@ class Frames:
         Returns its position, and how many bytes it misses: 0 where it is a whole frame of another kind. Raises MalformedPacket;
         the frames before are in the list.
         """
+        if len(content) - position >= _MANY_BYTES:
+            position = self._read_columns(content, position, publishes)
         append, end, is_v5 = publishes.append, len(content), self._is_v5
         try:
             while position + 1 < end:
@@ -92,6 +102,30 @@ class Frames:
             raise MalformedPacket("PUBLISH is shorter than its topic") from error
         return position, 2 - (end - position)
 
+    def _read_columns(self, content: bytes, position: int, publishes: list[Publish]) -> int:
+        """Append PUBLISH frames without properties up to the first frame that is none; returns its position."""
+        edges = _edges(content, position)
+        ends, octets = np.fromiter(edges, np.int64, len(edges)), np.frombuffer(content, np.uint8)
+        begin, end = ends[:-1], ends[1:]
+        first = octets[begin]
+        topic = begin + 4 + (octets[begin + 1] > 127)
+        topic_end = topic + _two_bytes(octets, topic - 2)
+        has_id = first & QOS > 0
+        payload = topic_end + 2 * has_id + self._is_v5
+        is_plain = (first & _KIND_AND_QOS_2 == _QOS_0) & (topic_end > topic) & (payload <= end)
+        if self._is_v5:
+            is_plain &= octets.take(payload - 1, mode="clip") == 0
+        count = len(begin) if is_plain.all() else int(np.argmin(is_plain))
+        packet_id = np.where(has_id, _two_bytes(octets, topic_end), 0)
+        publishes += zip(
+            first[:count].tolist(),
+            packet_id[:count].tolist(),
+            [content[a:b] for a, b in zip(topic[:count].tolist(), topic_end[:count].tolist(), strict=True)],
+            [content[a:b] for a, b in zip(payload[:count].tolist(), end[:count].tolist(), strict=True)],
+            strict=True,
+        )
+        return edges[count]
+
     def _with_properties(self, topic: bytes, content: bytes, at: int, stop: int) -> tuple[bytes, int]:
         """The topic, by its alias where it has one, and where the payload begins."""
         length, start = _long_length(content[:stop], at)
@@ -103,6 +137,30 @@ class Frames:
         elif alias is not None:
             topic = self._topics.get(alias, b"")
         return topic, start + length
+
+
+def _edges(content: bytes, position: int) -> list[int]:
+    """Where whole frames begin from `position` on, and where the last of them ends; up to one with a length of three bytes."""
+    edges = [position]
+    add, last = edges.append, len(content) - 1
+    while position < last:
+        length = content[position + 1]
+        if length < 0x80:
+            position += 2 + length
+        elif position + 2 > last or content[position + 2] >= 0x80:
+            break
+        else:
+            position += 3 + (length & 0x7F) + (content[position + 2] << 7)
+        add(position)
+    if position > last + 1:
+        edges.pop()
+    return edges
+
+
+def _two_bytes(octets: NDArray[np.uint8], at: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Whole numbers of two bytes; of bytes past the end whatever they are."""
+    high = octets.take(at, mode="clip").astype(np.int64)
+    return high << 8 | octets.take(at + 1, mode="clip")
 
 
 def whole_frame(content: bytes, position: int) -> tuple[int, bytes, int]:

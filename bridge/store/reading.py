@@ -1,7 +1,7 @@
 """Readings and their batches: binary COPY straight into the hypertable, and the merge of readings that may be stored already.
 
 The rows of COPY are packed here (PostgreSQL documentation, COPY, binary format): the ingest path writes them by the hundred
-thousand a second.
+thousand a second, most of them from columns.
 """
 
 from __future__ import annotations
@@ -12,7 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
+import numpy as np
+
 from bridge.errors import LaneTaken
+from bridge.model.numbers import Doubles, Integers
 from bridge.model.reading import Reading, TagKey, instant, microseconds
 from bridge.store.database import Connection
 from bridge.store.queries import load
@@ -27,6 +30,15 @@ _TAG: Final = struct.Struct(">iiiqiii").pack  # tag_id, quality, ordinal, and th
 _NULL: Final = struct.pack(">i", -1)
 _NUMBER: Final = struct.Struct(">qid").pack
 _POSTGRES_EPOCH_US: Final = 946_684_800_000_000  # 2000-01-01T00:00:00Z
+# A row of a number of good quality, first of its tag and time, with the lengths of the fields before them.
+_ROW: Final = np.dtype(
+    [
+        *[("fields", ">i2"), ("seq_bytes", ">i4"), ("seq", ">i8"), ("lane_bytes", ">i4"), ("lane", ">i2")],
+        *[("no_text", ">i4"), ("tag_bytes", ">i4"), ("tag_id", ">i4"), ("quality_bytes", ">i4"), ("quality", ">i8")],
+        *[("ordinal_bytes", ">i4"), ("ordinal", ">i4"), ("ts_bytes", ">i4"), ("ts", ">i8")],
+        *[("value_bytes", ">i4"), ("value", ">f8")],
+    ]
+)
 
 
 class Head(NamedTuple):
@@ -61,6 +73,14 @@ Row = tuple[int, Reading]
 """The tag's id and a reading of it."""
 
 
+class Columns(NamedTuple):
+    """Readings that are numbers of good quality, the first of their tag and time: tags' ids, microseconds since 1970, values."""
+
+    tag_ids: Integers
+    times_us: Integers
+    values: Doubles
+
+
 async def take_lane(connection: Connection, lane: int) -> None:
     """Become the lane's one writer for as long as the connection lives. Raises LaneTaken."""
     row = await (await connection.execute(_QUERIES.take_lane, {"lane": lane})).fetchone()
@@ -80,9 +100,11 @@ async def was_committed(connection: Connection, xid: str) -> bool:
     return row is not None and row["outcome"] == "committed"
 
 
-async def copy(connection: Connection, lane: int, seq: int, rows: Iterable[Row]) -> None:
+async def copy(
+    connection: Connection, lane: int, seq: int, rows: Iterable[Row], columns: Columns | None = None
+) -> None:
     """Write readings that are new. Raises psycopg.errors.UniqueViolation where one is stored already: then `merge` them."""
-    await _copy(connection, _QUERIES.copy, pack(lane, seq, rows))
+    await _copy(connection, _QUERIES.copy, pack(lane, seq, rows, columns))
 
 
 async def merge(connection: Connection, lane: int, seq: int, rows: Sequence[Row]) -> Merged:
@@ -139,10 +161,10 @@ async def newest(connection: Connection, tags: Collection[TagKey]) -> dict[TagKe
     return found
 
 
-def pack(lane: int, seq: int, rows: Iterable[Row]) -> bytes:
+def pack(lane: int, seq: int, rows: Iterable[Row], columns: Columns | None = None) -> bytes:
     """The rows in COPY's binary format. Raises struct.error where a number does not fit its column."""
     batch = _BATCH(8, 8, seq, 2, lane)
-    out = [_HEADER]
+    out = [_HEADER] if columns is None else [_HEADER, _pack_columns(lane, seq, columns)]
     beginnings: dict[int, bytes] = {}  # of the good, first readings of a tag, which most are: all but time and value
     add, number, earlier = out.append, _NUMBER, beginnings.get
     for tag_id, (_, time_us, ordinal, value, text, quality, _) in rows:
@@ -157,6 +179,16 @@ def pack(lane: int, seq: int, rows: Iterable[Row]) -> bytes:
             add(_pack_rare(tag_id, time_us - _POSTGRES_EPOCH_US, ordinal, value, text, quality))
     out.append(_TRAILER)
     return b"".join(out)
+
+
+def _pack_columns(lane: int, seq: int, columns: Columns) -> bytes:
+    """The same bytes for all rows, and the three columns in their places. In the order of the index: it is kinder to its pages."""
+    order = np.lexsort((columns.times_us, columns.tag_ids))
+    rows = np.repeat(np.array([(8, 8, seq, 2, lane, -1, 4, 0, 8, 0, 4, 0, 8, 0, 8, 0)], _ROW), len(order))
+    rows["tag_id"] = columns.tag_ids[order]
+    rows["ts"] = columns.times_us[order] - _POSTGRES_EPOCH_US
+    rows["value"] = columns.values[order]
+    return rows.tobytes()
 
 
 def _pack_rare(tag_id: int, ts: int, ordinal: int, value: float | None, text: str | None, quality: int) -> bytes:

@@ -197,6 +197,21 @@ async def test_a_tag_that_changes_its_type_is_stored_as_it_comes(database_dsn, b
     assert rows == [(1, None, False), (1.5, None, False), (None, "on", False), (1, None, False), (None, None, True)]
 
 
+async def test_numbers_of_a_tag_of_text_are_stored_and_counted(database_dsn, broker):
+    settings = mqtt_settings(database_dsn, broker.url, "drifting")
+    with publishing(broker.url) as publisher:
+        async with running(settings):
+            await subscribed(database_dsn)
+            for n, value in enumerate(["on", 1, 2.5]):
+                publisher.send("drifting/m1/many", {"a": value, "b": 7, "ts": EPOCH_MS + n})
+            await until(database_dsn, COUNT, lambda n: n == 6)
+    rows = await query(
+        database_dsn, "select value, text from reading join tag on tag.id = tag_id where name = 'a' order by ts"
+    )
+    assert rows == [(None, "on"), (1, None), (2.5, None)]
+    assert metrics.TYPE_DRIFT.labels("drifting")._value.get() == 2
+
+
 async def test_the_database_may_stop_and_start_while_messages_flow(own_database, broker):
     await migrate(own_database.dsn)
     settings = mqtt_settings(own_database.dsn, broker.url, "dbstop", ingest={"max_pending_rows": 300, "max_rows": 100})

@@ -34,7 +34,7 @@ class MqttSettings(SourceTable):
     )
     keepalive_s: int = Field(15, ge=2, description="Seconds. Default 15.")
     receive_maximum: int = Field(
-        20_000, ge=1, le=65535, description="Unacknowledged messages at most: the back-pressure. Default 20 000."
+        65_535, ge=1, le=65_535, description="Unacknowledged messages at most: the back-pressure. Default 65 535."
     )
     maximum_packet_size: int = Field(
         268_435_455,

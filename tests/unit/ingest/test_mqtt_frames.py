@@ -8,19 +8,29 @@ from itertools import pairwise
 
 import paho.mqtt.client as paho
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MalformedPacket
 
+from bridge.sources import mqtt_frames
 from bridge.sources.mqtt_frames import Frames
 from bridge.sources.mqtt_reader import BatchClient
 from bridge.sources.mqtt_self_check import as_publish, batch_reader_fault
 
+ONCE_FOR_ALL = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture]
+)  # the way is the same for all examples
 V311, V5 = MQTTProtocolVersion.MQTTv311, MQTTProtocolVersion.MQTTv5
 CONNACK = {V311: b"\x20\x02\x00\x00", V5: b"\x20\x03\x00\x00\x00"}
 EXPIRY, CONTENT, SUBSCRIPTION = b"\x02\x00\x00\x00\x09", b"\x03\x00\x04json", b"\x0b\xff\x01"
 PROPERTIES = [b"", EXPIRY, CONTENT, SUBSCRIPTION, EXPIRY + SUBSCRIPTION, b"\x26\x00\x01a\x00\x01b"]
+
+
+@pytest.fixture(autouse=True, params=["one by one", "in columns"])
+def way(request, monkeypatch):
+    """Much is read in columns, little one by one: both must read the same."""
+    monkeypatch.setattr(mqtt_frames, "_MANY_BYTES", 0 if request.param == "in columns" else 2**40)
 
 
 def frame(first, body):
@@ -108,6 +118,7 @@ def cut(content, places):
 
 
 @pytest.mark.parametrize("version", [V311, V5])
+@ONCE_FOR_ALL
 @given(data=st.data())
 def test_frames_cut_anywhere_are_read_as_paho_reads_them(version, data):
     content = CONNACK[version] + data.draw(packets(version))
@@ -125,6 +136,7 @@ def test_frames_that_come_byte_by_byte_are_read(version):
 
 
 @pytest.mark.parametrize("version", [V311, V5])
+@ONCE_FOR_ALL
 @given(st.data())
 def test_bytes_that_paho_refuses_are_refused_after_the_same_messages(version, data):
     good = data.draw(packets(version))
