@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 from rich.console import Console
+from rich.markup import escape
 
 from bridge.cli.words import print_problems
 from bridge.config import load_settings
 from bridge.errors import ConfigError, Problem
+
+_WIDTH: Final = 110  # characters of a line that are shown
 
 
 def check(file: Path, out: Console, err: Console) -> int:
@@ -49,6 +53,31 @@ def check_rule_files(files: Sequence[Path], config: Path | None, out: Console, e
 
 
 def _report(problems: list[Problem], err: Console) -> int:
-    print_problems(problems, err)
+    """Each mistake with its place, the line that it is in, and a mark under it."""
+    lines: dict[str, list[str]] = {}
+    for problem in problems:
+        print_problems([problem], err)
+        if problem.file not in lines:
+            lines[problem.file] = _lines(problem.file)
+        if 0 < problem.line <= len(lines[problem.file]):
+            for shown in excerpt(lines[problem.file][problem.line - 1], problem.column):
+                err.print(escape(shown), soft_wrap=True, style="dim")
     err.print(f"{len(problems)} mistake{'s' if len(problems) != 1 else ''}")
     return 2
+
+
+def excerpt(line: str, column: int) -> list[str]:
+    """A line of a file, and under it a mark at a column from 1 (0: no mark); of a long line what is around the mark."""
+    begin = max(0, min(column - 1, len(line)) - _WIDTH // 2) if len(line) > _WIDTH else 0
+    part = line[begin : begin + _WIDTH].rstrip("\n").replace("\t", " ")
+    shown = "".join(char if char.isprintable() else "\N{REPLACEMENT CHARACTER}" for char in part)
+    before, after = "..." if begin else "", "..." if begin + _WIDTH < len(line) else ""
+    found = [f"    {before}{shown}{after}"]
+    return [*found, " " * (4 + len(before) + column - 1 - begin) + "^"] if column else found
+
+
+def _lines(file: str) -> list[str]:
+    try:
+        return Path(file).read_text(encoding="utf-8-sig", errors="replace").split("\n")
+    except OSError:
+        return []

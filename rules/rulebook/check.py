@@ -6,60 +6,116 @@ import difflib
 import fnmatch
 import itertools
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from bridge.config.settings import MqttSettings, OpcUaSettings, Settings
+from bridge.config.units import UnitError, parse_unit
 from bridge.errors import Problem
 from rules.conditions.counted import Counted
+from rules.language import units
 from rules.language.mistake import suggestion
+from rules.rulebook.locate import Places
 from rules.rulebook.model import Input, Rule
 from rules.rulebook.read import read_rules
+from rules.rulebook.rule import WATCHING
+
+
+class _Finding(NamedTuple):
+    """Something wrong with a field; `value` is what is written there, where the field alone does not say which."""
+
+    message: str
+    path: tuple[str, ...]
+    value: str | None = None
 
 
 def check_rules(settings: Settings) -> list[Problem]:
     """Every mistake of every rule file, alone and against the settings; empty where all is well."""
     rules, problems = read_rules(settings.rules.files)
+    places, plant = Places(), _Plant.of(settings)
     for rule in rules:
-        problems += [
-            Problem(rule.file, rule.line, 0, rule.id, message)
-            for message in (*_names(rule, settings), *_inputs(rule, settings))
-        ]
+        if rule.id.endswith(WATCHING):
+            continue  # what it names is named by the rule that it comes from
+        for found in (*_names(rule, settings), *_inputs(rule, plant), *_counter(rule, settings)):
+            line, column = places.of(rule, *found.path, value=found.value)
+            problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
     return problems + _posted_twice(rules)
 
 
-def _names(rule: Rule, settings: Settings) -> Iterator[str]:
+@dataclass(frozen=True, slots=True)
+class _Plant:
+    """What the configuration says of tags: those that it names one by one with their units, and patterns."""
+
+    units: dict[str, str]
+    patterns: tuple[tuple[str, str], ...]
+    has_tags_on_sight: bool
+
+    @classmethod
+    def of(cls, settings: Settings) -> _Plant:
+        on_sight = any(isinstance(source, MqttSettings) for source in settings.source)
+        return cls(_known_units(settings), tuple((tag.match, tag.unit) for tag in settings.tag), on_sight)
+
+    def knows(self, name: str) -> bool:
+        return name in self.units or any(fnmatch.fnmatchcase(name, pattern) for pattern, _ in self.patterns)
+
+    def unit(self, name: str) -> str:
+        written = self.units.get(name)
+        return written or next((unit for pattern, unit in self.patterns if fnmatch.fnmatchcase(name, pattern)), "")
+
+
+def _names(rule: Rule, settings: Settings) -> Iterator[_Finding]:
     connectors = [connector.name for connector in settings.connector]
-    for name in [a.connector for a in rule.postings] + [a.connector for a in rule.tickets if a.connector]:
-        if name not in connectors:
-            yield f"unknown connector {name}{suggestion(name or '', connectors)}"
+    named: list[str | None] = [each.connector for each in (*rule.postings, *rule.webhooks, *rule.writes)]
+    named += [each.connector for each in rule.tickets]
+    for name in dict.fromkeys(named):
+        if name and name not in connectors:
+            yield _Finding(f"unknown connector {name}{suggestion(name, connectors)}", ("actions",), name)
     classes = sorted({e.equipment_class for e in settings.equipment if e.equipment_class})
     wanted = rule.for_each.equipment_class
     if wanted and wanted not in classes:
-        yield f"no equipment has the class {wanted}{suggestion(wanted, classes)}"
+        near = suggestion(wanted, classes)
+        yield _Finding(f"no equipment has the class {wanted}{near}", ("for_each", "equipment_class"))
+    where = rule.for_each.equipment
+    if where and settings.equipment and not any(fnmatch.fnmatchcase(e.path, where) for e in settings.equipment):
+        yield _Finding(f"no equipment is called {where}", ("for_each", "equipment"))
 
 
-def _inputs(rule: Rule, settings: Settings) -> Iterator[str]:
-    units = _known_units(settings)
-    patterns = [tag.match for tag in settings.tag]
-    tags = {entry.tag: entry for entry in rule.inputs}
+def _inputs(rule: Rule, plant: _Plant) -> Iterator[_Finding]:
+    for entry in rule.inputs:
+        path = ("inputs", entry.name, "tag")
+        if not plant.knows(entry.tag):
+            if message := _unknown_tag(entry.tag, plant):
+                yield _Finding(message, path)
+        elif (message := _other_unit(entry, plant.unit(entry.tag))) or (
+            entry.unit and (message := _no_unit(entry.unit))
+        ):
+            yield _Finding(message, ("inputs", entry.name, "unit"))
+    read = {entry.tag for entry in rule.inputs}
     evidence = {name for action in rule.tickets if action.evidence for name in action.evidence.tags}
-    for name in sorted(tags.keys() | evidence):
-        if name not in units and not any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns):
-            if message := _unknown_tag(name, [*units, *patterns], settings):
-                yield message
-        elif (entry := tags.get(name)) and (message := _other_unit(entry, _unit(name, units, settings))):
-            yield message
-    yield from _counter(rule, settings, [entry for entry in rule.inputs if entry.counter])
+    for name in sorted(evidence - read):
+        if not plant.knows(name) and (message := _unknown_tag(name, plant)):
+            yield _Finding(message, ("actions",), name)
 
 
 def _other_unit(entry: Input, unit: str) -> str | None:
     if entry.unit is None or not unit or unit == entry.unit:
         return None
-    return f"unit mismatch: the input {entry.name} is in {entry.unit}, the tag {entry.tag} in {unit}"
+    same = "" if units.between(unit, entry.unit) is None else f"; write {unit}: expressions convert where they compare"
+    return f"unit mismatch: the input {entry.name} is in {entry.unit}, the tag {entry.tag} in {unit}{same}"
 
 
-def _unknown_tag(name: str, known: list[str], settings: Settings) -> str | None:
+def _no_unit(written: str) -> str | None:
+    try:
+        parse_unit(written)
+    except UnitError as error:
+        return str(error)
+    return None
+
+
+def _unknown_tag(name: str, plant: _Plant) -> str | None:
     """A tag that no table names is a mistake where tags cannot appear on sight, or where it looks like a slip of the pen."""
-    if not any(isinstance(source, MqttSettings) for source in settings.source):
+    known = [*plant.units, *(pattern for pattern, _ in plant.patterns)]
+    if not plant.has_tags_on_sight:
         return f"unknown tag {name}{suggestion(name, known)}"
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
     return f"unknown tag {name}; did you mean {near[0]}?" if near else None
@@ -84,29 +140,22 @@ def _known_units(settings: Settings) -> dict[str, str]:
     return found
 
 
-def _unit(name: str, units: dict[str, str], settings: Settings) -> str:
-    if units.get(name):
-        return units[name]
-    return next((tag.unit for tag in settings.tag if fnmatch.fnmatchcase(name, tag.match)), "")
-
-
-def _counter(rule: Rule, settings: Settings, counters: list[Input]) -> Iterator[str]:
-    production = settings.production
-    for entry in counters:
+def _counter(rule: Rule, settings: Settings) -> Iterator[_Finding]:
+    production, condition = settings.production, rule.condition
+    if not isinstance(condition, Counted):
+        return
+    for entry in rule.inputs:
         spec = entry.counter
-        if (
-            spec
-            and isinstance(rule.condition, Counted)
-            and (spec.modulus, spec.max_delta) != (production.modulus, production.max_delta)
-        ):
-            yield (
+        if spec and (spec.modulus, spec.max_delta) != (production.modulus, production.max_delta):
+            yield _Finding(
                 f"the counter of {entry.name} differs from [production], by which pieces are counted: "
-                f"modulus {production.modulus}, max_delta {production.max_delta}"
+                f"modulus {production.modulus}, max_delta {production.max_delta}",
+                ("inputs", entry.name, "counter"),
             )
-    if isinstance(rule.condition, Counted) and rule.postings:
-        tag = next(entry.tag for entry in rule.inputs if entry.name == rule.condition.counter)
-        if tag != production.good:
-            yield f"only good pieces are posted: {rule.condition.counter} must be the tag {production.good}"
+    tag = next(entry.tag for entry in rule.inputs if entry.name == condition.counter)
+    if rule.postings and tag != production.good:
+        message = f"only good pieces are posted: {condition.counter} must be the tag {production.good}"
+        yield _Finding(message, ("inputs", condition.counter, "tag"))
 
 
 def _posted_twice(rules: list[Rule]) -> list[Problem]:

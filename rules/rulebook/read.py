@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Final
 
 from bridge.errors import ConfigError, Problem
+from rules.conditions.threshold import Threshold
 from rules.rulebook.model import Rule, Rulebook
-from rules.rulebook.rule import read_rule
+from rules.rulebook.rule import WATCHING, read_rule
 from rules.section import Item, Reader, TooManyProblems, one_of
 
 API_VERSION: Final = "rules/v1"
@@ -63,6 +64,7 @@ def _load(files: Sequence[str], known: Mapping[str, tuple[Rule, ...]]) -> _Loadi
             found = sorted(reader.problems, key=lambda problem: (problem.line, problem.column))
             loading.problems += [replace(each, line=0) if each.line == 2**31 else each for each in found]
     _parents(loading)
+    _twins(loading)
     return loading
 
 
@@ -145,6 +147,19 @@ def _parents(loading: _Loading) -> None:
         )
         if message and not (above not in seen and loading.problems):  # the parent may be one that could not be read
             loading.problems.append(Problem(rule.file, rule.line, 0, f"{rule.id}.parent", message))
+
+
+def _twins(loading: _Loading) -> None:
+    """Two alarms for one thing are one too many (ISA-18.2, alarm rationalization)."""
+    seen: dict[object, Rule] = {}
+    for rule in loading.rules:
+        if rule.id.endswith(WATCHING):
+            continue
+        key = (rule.for_each, rule.inputs, rule.condition, rule.when_state, rule.shadow)
+        first = seen.setdefault(key, rule)
+        if first is not rule and isinstance(rule.condition, Threshold):
+            message = f"says what the rule {first.id} says in {first.file}:{first.line}: one alarm for one thing"
+            loading.problems.append(Problem(rule.file, rule.line, 0, rule.id, message))
 
 
 @contextmanager

@@ -30,6 +30,7 @@ from rules.section import Item, Reader, Section, one_of, text, truth
 
 _ID: Final = re.compile(r"[a-z0-9][a-z0-9_-]{0,80}")
 _PRESET: Final = "preset"
+WATCHING: Final = ".stale"  # what the id of a rule made by `stale` ends with
 _GROUPS: Final = {"line": "work_center"}  # as people call it
 _GROUP_WORDS: Final = ("line", "work_center", "area", "site")
 
@@ -142,10 +143,10 @@ def _watching(rule: Rule, stale: Stale, inputs: dict[str, Input]) -> Rule:
     )
     level = Level(stale.severity, condition, None, timedelta(), timedelta(), latch=False)
     threshold = Threshold((level,), facts.slots, tuple(facts.row.histories.values()))
-    body = {"id": f"{rule.id}.stale", "of": rule.sha256, "stale": rule.body.get("stale")}
+    body = {"id": rule.id + WATCHING, "of": rule.sha256, "stale": rule.body.get("stale")}
     empty = Actions()
     return replace(
-        rule, id=f"{rule.id}.stale", condition=threshold, response=stale.response, consequence=f"{rule.id} sees nothing",
+        rule, id=rule.id + WATCHING, condition=threshold, response=stale.response, consequence=f"{rule.id} sees nothing",
         on_unknown="hold", tickets=empty.tickets, notifies=empty.notifies, webhooks=empty.webhooks, writes=empty.writes,
         tests=(), sha256=_sha256(body), body=body,
     )  # fmt: skip
