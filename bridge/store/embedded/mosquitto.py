@@ -21,7 +21,7 @@ from bridge.store.embedded.process import ServerProcess
 from bridge.store.embedded.progress import Progress, silent
 
 _READY_WITHIN_S: Final = 60.0
-# Inflight as many as the bridge takes unacknowledged (receive_maximum): with 1000 it waits for each commit, and stores a quarter.
+# Inflight as many as the bridge takes unacknowledged (receive_maximum): with 1000 it waits for each commit, and stores a fifth.
 _CONFIGURATION: Final = """\
 listener {port} 127.0.0.1
 allow_anonymous true
@@ -30,7 +30,7 @@ persistence_location {folder}/
 autosave_interval {autosave_s}
 max_queued_messages 10000000
 max_queued_bytes 2000000000
-max_inflight_messages 20000
+max_inflight_messages 65535
 set_tcp_nodelay true
 log_dest stderr
 log_type error
