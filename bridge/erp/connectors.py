@@ -9,9 +9,12 @@ from bridge.config.settings import ConnectorSettings
 from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import Connector
 from bridge.erp.erpnext import ErpNext
+from bridge.erp.notify import Apprise
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.sap_s4 import SapS4
+from bridge.erp.tag_write import TagWriter
 from bridge.erp.tryton82 import Tryton82
+from bridge.erp.webhook import Webhook
 
 CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "odoo19": Odoo19,
@@ -19,9 +22,13 @@ CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "business_central": BusinessCentral,
     "erpnext": ErpNext,
     "sap_s4": SapS4,
+    "webhook": Webhook,
 }
+
+# To people and machines: they hold no documents that could be looked up.
+ONE_WAY: Final[Mapping[str, Callable[[Any], Connector]]] = {"apprise": Apprise, "tag_write": TagWriter}
 
 
 def make(settings: ConnectorSettings) -> Connector:
     """The connector of a table of the configuration, not connected yet."""
-    return CONNECTORS[settings.type](settings)
+    return {**CONNECTORS, **ONE_WAY}[settings.type](settings)

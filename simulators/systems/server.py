@@ -56,7 +56,7 @@ def build_app(system: System, failures: Failures) -> ASGIApp:
     async def serve(request: Request) -> Response:
         body = await request.body()
         path = request.url.path.removeprefix(system.root).lstrip("/")
-        failure = failures.take(f"{request.method} {_decoded(request, system.root)}", posts=request.method != "GET")
+        failure = failures.take(_named(request, system.root), posts=request.method != "GET")
         if failure is not None and (early := await _before(system, failures, failure, request)) is not None:
             return early
         answer = system.answer(request, path, body)
@@ -85,8 +85,11 @@ def build_app(system: System, failures: Failures) -> ASGIApp:
     return KnowsItsConnection(Starlette(routes=routes))
 
 
-def _decoded(request: Request, root: str) -> str:
-    return str(request.scope["path"]).removeprefix(root).lstrip("/")
+def _named(request: Request, root: str) -> str:
+    """A call as failures are ordered for it: by its path below the root, or by its whole address."""
+    path = str(request.scope["path"])
+    below = path.removeprefix(root).lstrip("/")
+    return f"{request.method} {below}\n{request.method} {request.base_url}{path.lstrip('/')}"
 
 
 async def _before(system: System, failures: Failures, failure: Failure, request: Request) -> Response | None:

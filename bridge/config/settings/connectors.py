@@ -11,10 +11,12 @@ from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
 from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.config.settings.master_data import MasterDataTable
 from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
+from bridge.config.settings.relay import RateTable
 from bridge.config.settings.sap_s4 import SapS4Settings
+from bridge.config.settings.webhook import WebhookSettings
 
 
-class OdooSettings(MasterDataTable):
+class OdooSettings(RateTable, MasterDataTable):
     """Odoo 19 by its external JSON-2 API."""
 
     type: Literal["odoo19"]
@@ -46,6 +48,7 @@ ConnectorSettings = Annotated[
     | SapS4Settings
     | ErpNextSettings
     | BusinessCentralSettings
+    | WebhookSettings
     | AppriseSettings
     | TagWriteSettings,
     Field(discriminator="type"),

@@ -18,7 +18,7 @@ def to_step(name: str, request: Request) -> Step:
         "json": request.json,
         "text": request.content.decode() if request.content is not None else None,
     }
-    kept = {key: value for key, value in body.items() if value}
+    kept = {key: value for key, value in body.items() if value or key == "path"}
     return Step(name, f"{request.method} {unquote(request.path)}", kept, request.is_repeatable)
 
 
