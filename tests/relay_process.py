@@ -19,7 +19,7 @@ from bridge.erp import relay
 from bridge.erp.backoff import Backoff
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.relay.journal import Journal
-from bridge.erp.relay.rhythm import DEFAULT
+from bridge.erp.relay.rhythm import DEFAULT, Rhythm
 from bridge.model.production import MaterialActual, WorkRequest, event_id
 from bridge.store import outbox
 from bridge.store.database import CHANNEL_LIVE, Connection, connected
@@ -59,11 +59,11 @@ def reveal(table: OdooSettings) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def relaying(dsn: str, *connectors: OdooSettings) -> AsyncIterator[None]:
+async def relaying(dsn: str, *connectors: OdooSettings, rhythm: Rhythm = QUICK) -> AsyncIterator[None]:
     """A relay in this process."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(relay.run(settings_of(dsn, *connectors), stop, QUICK))
+        group.create_task(relay.run(settings_of(dsn, *connectors), stop, rhythm))
         try:
             yield
         finally:

@@ -15,6 +15,7 @@ from rich.console import Console
 from bridge.cli.bench.command import bench
 from bridge.cli.mapping import listen, map_message
 from bridge.cli.rules import rules
+from bridge.cli.outbox import app as outbox
 from bridge.cli.words import print_error, print_problems
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError, ConfigError
@@ -33,6 +34,7 @@ app.add_typer(user, name="user")
 app.command("map")(map_message)
 app.command("listen")(listen)
 app.add_typer(bench, name="bench")
+app.add_typer(outbox, name="outbox")
 app.add_typer(rules, name="rules")
 
 out = Console(highlight=False)

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from psycopg.types.json import Jsonb
 
-from bridge.store.database import Connection
+from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("outbox")
@@ -42,3 +42,33 @@ async def open_count(connection: Connection) -> dict[str, int]:
 async def replay(connection: Connection, outbox_id: int) -> bool:
     """Give a parked row back to the relay, with the same id; it looks up before it sends. False where it is not parked."""
     return await (await connection.execute(_QUERIES.replay, {"id": outbox_id})).fetchone() is not None
+
+
+async def listed(connection: Connection, *, connector: str | None, state: str | None, most: int) -> list[Row]:
+    """Open rows, parked ones first: those of a state, or without one those that are parked or failing."""
+    wanted = {"connector": connector, "state": state, "most": most}
+    return await (await connection.execute(_QUERIES.listed, wanted)).fetchall()
+
+
+async def read(connection: Connection, outbox_id: int) -> Row | None:
+    """A row with its payload and checkpoint; None where there is none."""
+    return await (await connection.execute(_QUERIES.read, {"id": outbox_id})).fetchone()
+
+
+async def attempts(connection: Connection, outbox_id: int, most: int) -> list[Row]:
+    """The requests of a row with their answers, newest first."""
+    return await (await connection.execute(_QUERIES.attempts, {"id": outbox_id, "most": most})).fetchall()
+
+
+async def edits(connection: Connection, outbox_id: int) -> list[Row]:
+    """What people changed in a row, oldest first."""
+    return await (await connection.execute(_QUERIES.edits, {"id": outbox_id})).fetchall()
+
+
+async def edit(
+    connection: Connection, outbox_id: int, changes: dict[str, Any], actor: str, reason: str
+) -> dict[str, Any] | None:
+    """Change fields of a parked row's payload, kept with who did it and why; the payload after, None where it is not parked."""
+    values = {"id": outbox_id, "changes": Jsonb(changes), "actor": actor, "reason": reason}
+    row = await (await connection.execute(_QUERIES.edit, values)).fetchone()
+    return None if row is None else row["after"]

@@ -26,3 +26,49 @@ select id, pg_notify('amor_outbox', connector), pg_notify('amor_live', 'outbox:'
 
 -- name: open_count
 select state, count(*) as rows from outbox where state <> 'done' group by state;
+
+-- name: listed
+-- Open rows for people, those that wait for them first; without a state parked and failing ones.
+select
+    id, connector, stream, seq, kind, state, attempts, next_at, last_error, created_at, payload ->> 'quantity' as quantity
+from outbox
+where
+    state <> 'done'
+    and (%(connector)s::text is null or connector = %(connector)s)
+    and case when %(state)s::text is null then state = 'parked' or last_error <> '' else state = %(state)s end
+order by state <> 'parked', created_at, id
+limit %(most)s;
+
+-- name: read
+select
+    id, connector, stream, seq, kind, payload, key, state, attempts, next_at, external_id, last_error, created_at, done_at,
+    checkpoint
+from outbox
+where id = %(id)s;
+
+-- name: attempts
+select at, step, outcome, status, request, answer, duration_ms
+from outbox_attempt
+where outbox_id = %(id)s
+order by id desc
+limit %(most)s;
+
+-- name: edits
+select at, actor, reason, before, after from outbox_edit where outbox_id = %(id)s order by id;
+
+-- name: edit
+-- Of a parked row only: what may be on its way is not changed under the relay's hands. Id and key stay.
+with old as (
+    select id, payload from outbox where id = %(id)s and state = 'parked' for update
+),
+
+changed as (
+    update outbox set payload = old.payload || %(changes)s
+    from old
+    where outbox.id = old.id
+    returning outbox.id, old.payload as before, outbox.payload as after
+)
+
+insert into outbox_edit (outbox_id, actor, reason, before, after)
+select id, %(actor)s, %(reason)s, before, after from changed
+returning after;

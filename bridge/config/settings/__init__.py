@@ -32,6 +32,7 @@ from bridge.config.settings.processes import (
     ProductionSettings,
     RulesSettings,
 )
+from bridge.config.settings.relay import RelaySettings
 from bridge.config.settings.source import ClockSettings, SourceTable
 from bridge.config.settings.table import Duration, Table
 
@@ -52,6 +53,7 @@ class Settings(Table):
     shift: list[Shift] = Field(default_factory=list)
     targets: Targets = Targets()
     connector: list[ConnectorSettings] = Field(default_factory=list)
+    relay: RelaySettings = RelaySettings()
     dashboard: DashboardSettings = DashboardSettings()
     alarms: AlarmsSettings = AlarmsSettings()
     tickets: TicketsSettings = TicketsSettings()
@@ -97,6 +99,7 @@ __all__ = [
     "Plant",
     "ProductionSettings",
     "QuietHours",
+    "RelaySettings",
     "RulesSettings",
     "Settings",
     "Shift",

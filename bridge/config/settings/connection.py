@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from bridge.config.settings.relay import RateTable
 from bridge.config.settings.table import Table
 
 
@@ -72,7 +73,7 @@ class TlsSettings(Table):
         return self.model_copy(update=given)
 
 
-class HttpConnectorTable(Table):
+class HttpConnectorTable(RateTable):
     """What every connector over HTTP can be told."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from bridge.config.settings.relay import RateTable
 from bridge.config.settings.table import Duration, Table
 from bridge.model.alarm import Severity
 from bridge.model.calendar import WEEKDAYS, Weekday
@@ -26,7 +27,7 @@ class QuietHours(Table):
     )
 
 
-class AppriseSettings(Table):
+class AppriseSettings(RateTable):
     """People of some roles, reached through apprise: mail, chat, SMS gateways, webhooks (https://github.com/caronc/apprise)."""
 
     type: Literal["apprise"]
@@ -109,7 +110,7 @@ class WritableTag(Table):
         return self.tag == tag and fnmatch.fnmatchcase(equipment, self.equipment)
 
 
-class TagWriteSettings(Table):
+class TagWriteSettings(RateTable):
     """Writes to tags of machines over MQTT (QoS 1) or OPC UA. Only the tags listed, only within their bounds."""
 
     type: Literal["tag_write"]

@@ -6,8 +6,9 @@ it with its sharp edges.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
@@ -97,6 +98,10 @@ class Odoo19:
     async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
         """Outgoing deliveries."""
         return await inbound.read_shipments(self._client, since)
+
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, Decimal]:
+        """What the done productions of each order made (see TellsTotals in bridge/erp/relay/reconcile.py)."""
+        return await inbound.read_totals(self._client, order_refs)
 
     async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
         """None yet."""

@@ -6,7 +6,7 @@ completion renames them. Where an order has no origin it is the production's nam
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -16,7 +16,7 @@ import structlog
 
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import from_odoo, instant, odoo_time
-from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, base_name, shown
+from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, Production, base_name, shown
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
 
@@ -44,6 +44,17 @@ async def read_orders(client: OdooClient, since: datetime | None) -> list[Produc
     ordered = sorted(records.values(), key=lambda record: (_number(record), record["id"]))
     chains = [list(chain) for _, chain in groupby(ordered, key=_number)]
     return [order for chain in chains if (order := _readable(_order, chain)) is not None]
+
+
+async def read_totals(client: OdooClient, numbers: Sequence[str]) -> dict[str, Decimal]:
+    """What the done productions of each order made; an order of which none is done is left out."""
+    totals: dict[str, Decimal] = {}
+    for first in range(0, len(numbers), _PAGE):
+        domain: list[Any] = [["origin", "in", list(numbers[first : first + _PAGE])], ["state", "=", "done"]]
+        async for record in _pages(client, "mrp.production", FIELDS, domain):
+            if (production := _readable(Production.from_record, record)) is not None:
+                totals[production.origin] = totals.get(production.origin, Decimal(0)) + production.produced
+    return totals
 
 
 async def read_shipments(client: OdooClient, since: datetime | None) -> list[ShipmentStatus]:

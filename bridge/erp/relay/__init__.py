@@ -21,7 +21,9 @@ from bridge.erp.connectors import make
 from bridge.erp.relay.dispatcher import Lane, dispatch
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.inbound import follow
+from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
+from bridge.model.production import EventKind
 from bridge.store import relay
 from bridge.store.database import Connection, connected
 
@@ -39,7 +41,8 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
         lanes = [await _open(table, rhythm, stack) for table in settings.connector]
         for lane, table in zip(lanes, settings.connector, strict=True):
             tasks += [
-                group.create_task(_with_database(dsn, task, stop, database, rhythm)) for task in _tasks(lane, table)
+                group.create_task(_with_database(dsn, task, stop, database, rhythm))
+                for task in _tasks(lane, table, settings)
             ]
         log.info("relay started", connectors=[table.name for table in settings.connector])
         await stop.wait()
@@ -62,14 +65,16 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack)
         max_in_flight=table.max_in_flight,
         rhythm=rhythm,
         wake=asyncio.Event(),
-        gate=Gate(table.name, rhythm, rate_per_s=getattr(table, "rate_per_s", 0.0), burst=getattr(table, "burst", 1)),
+        gate=Gate(table.name, rhythm, rate_per_s=table.rate_per_s, burst=table.burst),
     )
 
 
-def _tasks(lane: Lane, table: ConnectorSettings) -> Iterator[Task]:
+def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator[Task]:
     yield partial(_listen, lane)
     yield partial(follow, lane, timedelta(seconds=table.poll_s))
     yield partial(dispatch, lane)
+    if settings.relay.reconcile and EventKind.WIP_TO_FG in lane.connector.kinds:
+        yield partial(reconcile_nightly, lane, settings.relay.reconcile_at, settings.plant.zone)
 
 
 async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:

@@ -1,0 +1,249 @@
+"""`amor outbox`: what goes to business systems, for people: look, mend, send again, stop and go, compare."""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+import json
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import orjson
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from bridge.config import Settings, load_settings
+from bridge.errors import AmorError
+from bridge.store import connector_control, outbox, reconciliation
+from bridge.store.database import Connection, connected
+
+T = TypeVar("T")
+
+app = typer.Typer(
+    help="What goes to business systems: look, mend, send again, stop and go, compare.", no_args_is_help=True
+)
+out = Console(highlight=False)
+
+ConfigFile = Annotated[
+    Path, typer.Option("--config", "-c", envvar="AMOR_CONFIG", help="The configuration file.", dir_okay=False)
+]
+Number = Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")]
+ConnectorName = Annotated[str, typer.Argument(help="Name of a connector of the configuration.")]
+Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
+_CONFIG = Path("amor.toml")
+_ANSWER = 300  # characters of an answer that a table shows
+
+
+@app.command("list")
+def list_(
+    config: ConfigFile = _CONFIG,
+    connector: Annotated[str | None, typer.Option(help="Of this connector only.")] = None,
+    state: Annotated[
+        str | None, typer.Option(help="pending, sending or parked. Default: what is parked or failing.")
+    ] = None,
+    most: Annotated[int, typer.Option(min=1, help="Rows at most.")] = 50,
+) -> None:
+    """Events that wait for a person or fail, those that wait first."""
+    if state not in (None, "pending", "sending", "parked"):
+        raise AmorError(f"--state {state}: write pending, sending or parked")
+    rows, stopped = _on_database(
+        config,
+        lambda connection: _gather(
+            outbox.listed(connection, connector=connector, state=state, most=most),
+            connector_control.stopped(connection),
+        ),
+    )
+    for stop in stopped:
+        out.print(f"[yellow]stopped[/] {stop['connector']} by {escape(stop['actor'])}: {escape(stop['reason'])}")
+    table = Table("number", "connector", "stream", "seq", "kind", "quantity", "state", "tries", "what is wrong")
+    for row in rows:
+        table.add_row(
+            *(str(row[name]) for name in ("id", "connector", "stream", "seq", "kind")),
+            row["quantity"] or "", row["state"], str(row["attempts"]), escape(row["last_error"]),
+        )  # fmt: skip
+    out.print(table if rows else "nothing waits for a person, and nothing fails")
+
+
+@app.command()
+def show(number: Number, config: ConfigFile = _CONFIG) -> None:
+    """One event: what it says, what was sent and answered, what people changed."""
+    row, attempts, edits = _on_database(
+        config,
+        lambda connection: _gather(
+            outbox.read(connection, number), outbox.attempts(connection, number, 50), outbox.edits(connection, number)
+        ),
+    )
+    if row is None:
+        raise AmorError(f"there is no event {number} in the outbox")
+    out.print(f"event {number}: {row['kind']} for {row['connector']}, {row['stream']} #{row['seq']}, {row['state']}")
+    out.print(f"key {row['key']}" + (f", there {row['external_id']}" if row["external_id"] else ""))
+    if row["last_error"]:
+        out.print(f"[red]{escape(row['last_error'])}[/]")
+    out.print_json(orjson.dumps(row["payload"]).decode())
+    table = Table("at", "step", "outcome", "status", "ms", "request", "answer", title="requests, newest first")
+    for attempt in attempts:
+        request = "" if attempt["request"] is None else json.dumps(attempt["request"], default=str)
+        table.add_row(
+            f"{attempt['at']:%Y-%m-%d %H:%M:%S}", attempt["step"], attempt["outcome"], str(attempt["status"] or ""),
+            f"{attempt['duration_ms']:.0f}", escape(request[:_ANSWER]), escape(attempt["answer"][:_ANSWER]),
+        )  # fmt: skip
+    out.print(table if attempts else "nothing was sent yet")
+    for edit in edits:
+        out.print(f"changed {edit['at']:%Y-%m-%d %H:%M} by {escape(edit['actor'])}: {escape(edit['reason'])}")
+
+
+@app.command()
+def edit(
+    number: Number,
+    values: Annotated[
+        list[str], typer.Option("--set", help="field=value, as JSON or plain text; several may be given.")
+    ],
+    reason: Reason,
+    config: ConfigFile = _CONFIG,
+) -> None:
+    """Mend a parked event's fields; its id stays, so that it is the same fact. Then `amor outbox replay` it."""
+    changes = _changes(values)
+    if "event_id" in changes:
+        raise AmorError("--set event_id: the id is the fact's own; the system knows the event by it")
+    after = _on_database(config, lambda connection: outbox.edit(connection, number, changes, getpass.getuser(), reason))
+    if after is None:
+        raise AmorError(f"event {number} is not parked: only what waits for a person is changed")
+    out.print_json(orjson.dumps(after).decode())
+
+
+@app.command()
+def replay(
+    numbers: Annotated[list[int], typer.Argument(help="Numbers of parked events.")], config: ConfigFile = _CONFIG
+) -> None:
+    """Give parked events back to the relay, with the same ids; it looks each up before it sends."""
+    for number in numbers:
+        found = _on_database(config, lambda connection, number=number: outbox.replay(connection, number))  # type: ignore[misc]  # a default binds the loop's value
+        out.print(f"event {number} is on its way" if found else f"event {number} is not parked")
+
+
+@app.command()
+def stop(connector: ConnectorName, reason: Reason, config: ConfigFile = _CONFIG) -> None:
+    """Let nothing more go to a connector; what is under way ends."""
+    _known(config, connector)
+    made = _on_database(
+        config, lambda connection: connector_control.stop(connection, connector, reason, getpass.getuser())
+    )
+    out.print(f"{connector} is stopped" if made else f"{connector} was stopped already")
+
+
+@app.command()
+def go(connector: ConnectorName, config: ConfigFile = _CONFIG) -> None:
+    """Let a stopped connector go on."""
+    _known(config, connector)
+    ended = _on_database(config, lambda connection: connector_control.go(connection, connector, getpass.getuser()))
+    out.print(f"{connector} goes on" if ended else f"{connector} was not stopped")
+
+
+@app.command("dry-run")
+def dry_run(number: Number, config: ConfigFile = _CONFIG) -> None:
+    """Ask the system for an event and print the requests that would go out now. Sends nothing that changes."""
+    asyncio.run(_dry_run(load_settings(config), number))
+
+
+@app.command()
+def reconcile(
+    connector: ConnectorName,
+    config: ConfigFile = _CONFIG,
+    days: Annotated[int, typer.Option(min=1, help="Orders of so many days.")] = 35,
+    json_file: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write it to this file.")] = None,
+) -> None:
+    """Compare made, posted and the system's own totals, order by order. Exit code 1 where an order differs."""
+    settings = load_settings(config)
+    since = datetime.now(UTC) - timedelta(days=days)
+    orders, found = asyncio.run(_reconcile(settings, connector, since))
+    table = Table("order", "made", "posted", "on the way", "parked", "system", "what a person might do")
+    lines = []
+    for difference in found:
+        ledger = difference.ledger
+        waiting = ledger.waiting + ledger.unposted
+        line = {
+            "order": ledger.order_number, "made": str(ledger.made), "posted": str(ledger.posted), "waiting": str(waiting),
+            "parked": str(ledger.parked), "erp": None if difference.erp is None else str(difference.erp),
+            "proposal": difference.proposal,
+        }  # fmt: skip
+        lines.append(line)
+        table.add_row(*(escape(value or "not told") for value in line.values()))
+    out.print(table if found else f"{orders} orders agree")
+    if json_file:
+        json_file.write_bytes(orjson.dumps({"orders": orders, "differences": lines}, option=orjson.OPT_INDENT_2))
+    raise typer.Exit(bool(found))
+
+
+async def _dry_run(settings: Settings, number: int) -> None:
+    from bridge.erp import event as events
+    from bridge.erp.connectors import make
+
+    async with connected(settings.database.dsn.get_secret_value(), "outbox") as connection:
+        row = await outbox.read(connection, number)
+    if row is None:
+        raise AmorError(f"there is no event {number} in the outbox")
+    table = _table_of(settings, row["connector"])
+    event = events.read(row["kind"], row["payload"])
+    async with make(table) as system:
+        found = await system.lookup(event)
+        if found.is_posted:
+            out.print(f"{row['connector']} has it already, as {found.external_id}: nothing would be sent")
+            return
+        for step in await system.plan(event):
+            out.print(f"{step.name}: {step.call}" + ("" if step.is_repeatable else "  (is never sent twice unasked)"))
+            out.print_json(orjson.dumps(dict(step.body), default=str).decode())
+
+
+async def _reconcile(settings: Settings, connector: str, since: datetime) -> tuple[int, list[Any]]:
+    from bridge.erp.connectors import make
+    from bridge.erp.relay.reconcile import compare
+
+    async with (
+        make(_table_of(settings, connector)) as system,
+        connected(settings.database.dsn.get_secret_value(), "outbox") as connection,
+    ):
+        orders, found = await compare(connection, connector, system, since)
+        await reconciliation.keep(connection, connector, since, orders, found, getpass.getuser())
+    return orders, found
+
+
+def _table_of(settings: Settings, connector: str) -> Any:
+    for table in settings.connector:
+        if table.name == connector:
+            return table
+    known = ", ".join(table.name for table in settings.connector) or "none"
+    raise AmorError(f"there is no connector {connector} in the configuration; there are: {known}")
+
+
+def _known(config: Path, connector: str) -> None:
+    _table_of(load_settings(config), connector)
+
+
+def _changes(values: list[str]) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for value in values:
+        name, equals, text = value.partition("=")
+        if not equals or not name:
+            raise AmorError(f"--set {value}: write field=value")
+        # Quantities stand as texts in an event, so that no digit is lost: only what is clearly JSON is read as such.
+        found[name] = json.loads(text) if text[:1] in '[{"' or text in ("true", "false", "null") else text
+    return found
+
+
+def _on_database(config: Path, work: Callable[[Connection], Awaitable[T]]) -> T:
+    settings = load_settings(config)
+
+    async def run() -> T:
+        async with connected(settings.database.dsn.get_secret_value(), "outbox") as connection:
+            return await work(connection)
+
+    return asyncio.run(run())
+
+
+async def _gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
+    """One after the other: they share a connection."""
+    return tuple([await part for part in parts])

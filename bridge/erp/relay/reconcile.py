@@ -1,0 +1,139 @@
+"""Reconciliation: what was made, what was posted and what the business system has, compared order by order.
+
+Differences are listed with what a person might do about them. Nothing is ever corrected by itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, time, timedelta
+from decimal import Decimal
+from typing import Final, NamedTuple, Protocol, runtime_checkable
+from zoneinfo import ZoneInfo
+
+import structlog
+
+from bridge.erp.relay.dispatcher import Lane
+from bridge.erp.relay.rhythm import pause
+from bridge.errors import ConnectorError
+from bridge.store import reconciliation
+from bridge.store.database import Connection
+from bridge.store.reconciliation import Difference, OrderLedger
+
+log = structlog.get_logger()
+
+SPAN: Final = timedelta(days=35)  # orders that had something to do in the last accounting period
+_ASK_AGAIN_S: Final = 600.0
+_LOOKS: Final = 5  # while orders are being posted, their numbers change between two looks
+
+
+@runtime_checkable
+class TellsTotals(Protocol):
+    """A connector whose system can say how much of an order it has as finished goods."""
+
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, Decimal]:
+        """Per order the pieces in the system, less what was taken back; an order that it does not know is left out."""
+        ...
+
+
+class Comparison(NamedTuple):
+    """How many orders were looked at, and those that do not agree."""
+
+    orders: int
+    differences: list[Difference]
+
+
+async def compare(connection: Connection, connector: str, system: object, since: datetime) -> Comparison:
+    """Compare the orders that had something to do since then. Raises a ConnectorError where the system cannot be asked."""
+    ledgers: list[OrderLedger] = []
+    found: list[Difference] = []
+    for _ in range(_LOOKS):
+        ledgers = await reconciliation.read_ledger(connection, connector, since)
+        found = await _differences(system, ledgers)
+        # What was posted between the two looks is no difference.
+        now = await reconciliation.read_ledger(connection, connector, since) if found else ledgers
+        if not found or {each.order_number: each for each in now}.items() >= {
+            (each.ledger.order_number, each.ledger) for each in found
+        }:
+            break
+    return Comparison(len(ledgers), found)
+
+
+async def _differences(system: object, ledgers: Sequence[OrderLedger]) -> list[Difference]:
+    totals: Mapping[str, Decimal] | None = None
+    if isinstance(system, TellsTotals):
+        totals = await system.read_totals([ledger.order_number for ledger in ledgers])
+    found = []
+    for ledger in ledgers:
+        erp = None if totals is None else totals.get(ledger.order_number, Decimal(0))
+        if proposal := propose(ledger, erp):
+            found.append(Difference(ledger, erp, proposal))
+    return found
+
+
+def propose(ledger: OrderLedger, erp: Decimal | None) -> str:
+    """What a person might do about an order; empty where it agrees, or will by itself. Pure."""
+    words = []
+    if ledger.parked:
+        words.append(f"{_shown(ledger.parked)} wait for a person: see `amor outbox list`, mend and replay them")
+    on_the_way = ledger.unposted + ledger.waiting + ledger.parked
+    if (missing := ledger.made - ledger.posted - on_the_way) > 0:
+        words.append(f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active")
+    elif missing < 0:
+        words.append(
+            f"{_shown(-missing)} were posted and not counted: somebody wrote to the outbox, or counts are gone"
+        )
+    if erp is not None and (more := erp - ledger.posted) > 0 and not ledger.waiting:
+        words.append(
+            f"the system has {_shown(more)} more than was posted: look for a posting by hand, and take it back there"
+        )
+    elif erp is not None and more < 0:
+        words.append(
+            f"the system has {_shown(-more)} less than was posted: look for documents that were cancelled there, and post them there "
+            "by hand"
+        )
+    return "; ".join(words)
+
+
+async def reconcile_nightly(lane: Lane, at: time, zone: ZoneInfo, connection: Connection, stop: asyncio.Event) -> None:
+    """Compare once a day at a time of the plant's zone; at the start as well where the last night was missed."""
+    while not stop.is_set():
+        now = datetime.now(UTC)
+        last = await reconciliation.newest(connection, lane.name)
+        due = last_due(now, at, zone)
+        if last is None or last[0]["at"] < due:
+            await lane.gate.ready(stop)
+            if stop.is_set():
+                return
+            if not await _reconcile(lane, connection, now):
+                await pause(stop, timedelta(seconds=_ASK_AGAIN_S))
+                continue
+        await pause(stop, last_due(now, at, zone) + timedelta(days=1) - now)
+
+
+def last_due(now: datetime, at: time, zone: ZoneInfo) -> datetime:
+    """The newest instant, not after now, at which the plant's clock showed this time."""
+    local = now.astimezone(zone)
+    due = datetime.combine(local.date(), at, zone)
+    if due > local:
+        due = datetime.combine(local.date() - timedelta(days=1), at, zone)
+    return due.astimezone(UTC)
+
+
+async def _reconcile(lane: Lane, connection: Connection, now: datetime) -> bool:
+    since = now - SPAN
+    try:
+        orders, found = await compare(connection, lane.name, lane.connector, since)
+    except ConnectorError as error:
+        lane.gate.failed(error)
+        log.warning("not reconciled, trying again", connector=lane.name, reason=str(error))
+        return False
+    await reconciliation.keep(connection, lane.name, since, orders, found, "relay")
+    tell = log.warning if found else log.info
+    tell("reconciled", connector=lane.name, orders=orders, differences=len(found))
+    return True
+
+
+def _shown(quantity: Decimal) -> str:
+    return f"{quantity.normalize():f}"
