@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from bridge.cli import rules_backtest
 from bridge.config import load_settings
 
 rules = typer.Typer(help="Follow the readings: states, counts, alarms, tickets, postings.", invoke_without_command=True)
@@ -51,3 +52,26 @@ def check(
     raise typer.Exit(
         check_rule_files(files or [], config, Console(highlight=False), Console(stderr=True, highlight=False))
     )
+
+
+@rules.command()
+def schema(
+    out_file: Annotated[
+        Path | None, typer.Option("--out", dir_okay=False, help="Write it to this file. Default: print it.")
+    ] = None,
+) -> None:
+    """Print the JSON schema of rule files, for editors that complete and check YAML."""
+    import json
+
+    from rules.rulebook.schema import rule_file_schema
+
+    text = json.dumps(rule_file_schema(), indent=2) + "\n"
+    if out_file:
+        out_file.write_text(text, encoding="utf-8")
+    else:
+        print(text, end="")
+
+
+rules.command("test")(rules_backtest.test)
+rules.command("backtest")(rules_backtest.backtest)
+rules.command("diff")(rules_backtest.diff)

@@ -11,7 +11,6 @@ from typing import Any, Final
 
 import numpy as np
 
-from bridge.model.production import MachineState
 from rules.backtest.data import AssetSpec, Chunk, Column
 from rules.engine import situation
 from rules.instance import Instance, Situation, Told
@@ -38,7 +37,7 @@ class AssetRun:
     def take(self, chunk: Chunk) -> None:
         """Show a stretch of time to every rule. One that throws is left out from then on, and the others go on."""
         columns = {column.tag_id: column for column in chunk.columns if len(column.times_us)}
-        changes = self._changes([column for tag, column in columns.items() if tag in self.asset.roles])
+        changes = self._changes([column for tag, column in columns.items() if tag in (self.asset.roles or ())])
         for instance in self.instances:
             if instance.rule.id in self.failed:
                 continue
@@ -52,25 +51,21 @@ class AssetRun:
     def _show(
         self, instance: Instance, columns: Sequence[Column], changes: Sequence[Change], until_us: int
     ) -> Iterator[Told]:
-        if not self.asset.roles:
-            assumed = _as_wanted(instance)
-            instance_changes: Sequence[Change] = []
-            if assumed != instance.situation and columns:
-                first = min(int(column.times_us[0]) for column in columns)
-                instance_changes = [(first, assumed)]
-        else:
-            instance_changes = changes if instance.plan.has_situation else ()
+        if self.asset.roles is None:
+            changes = _assumed(instance, columns)
+        elif not instance.plan.has_situation:
+            changes = ()
         if _is_plain(columns):
-            yield from _feed(instance, columns[0] if columns else None, instance_changes)
+            yield from _feed(instance, columns[0] if columns else None, changes)
         else:
-            yield from _observe(instance, columns, instance_changes)
+            yield from _observe(instance, columns, changes)
         yield from instance.advance(until_us)
 
     def _changes(self, telling: Sequence[Column]) -> list[Change]:
         """What the machine is doing, whenever that changes."""
         found: list[Change] = []
         for at_us, samples in instants(telling):
-            now = situation.after(self._situation, at_us, samples, self.asset.roles, self.asset.states)
+            now = situation.after(self._situation, at_us, samples, self.asset.roles or {}, self.asset.states)
             if now is not self._situation:
                 self._situation = now
                 found.append((at_us, now))
@@ -153,9 +148,11 @@ def _observe(instance: Instance, columns: Sequence[Column], changes: Sequence[Ch
         change = next(pending, None)
 
 
-def _as_wanted(instance: Instance) -> Situation:
-    """What the machine is taken to be doing where nothing tells: what the rule looks for, since ever."""
-    wanted = instance.plan.wanted or frozenset(
-        state for history in instance.plan.histories for state in history.spec.where
-    )
-    return Situation(min(wanted, key=str)) if wanted else Situation(MachineState.RUNNING)
+def _assumed(instance: Instance, columns: Sequence[Column]) -> list[Change]:
+    """What the machine is taken to be doing from the first reading on, where nothing tells: what the rule looks for, since ever."""
+    where = frozenset(state for history in instance.plan.histories for state in history.spec.where)
+    wanted = instance.plan.wanted or where
+    assumed = Situation(min(wanted, key=str)) if wanted else instance.situation
+    if assumed == instance.situation or not columns:
+        return []
+    return [(min(int(column.times_us[0]) for column in columns), assumed)]

@@ -12,7 +12,7 @@ import csv
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
 from typing import Any, Final, NoReturn
@@ -21,6 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bridge.errors import ConfigError, Problem
+from bridge.model.reading import microseconds
 from rules.backtest.csv_times import read_times
 from rules.backtest.data import AssetSpec, Chunk, Column
 
@@ -35,15 +36,16 @@ Rows = list[list[str]]
 class CsvFile:
     """Which file and what its columns are; `tags` is tag name -> column, empty: each column is the tag of its name.
 
-    `texts` are the tags that hold words. `begin` is the time of the first row where there is no time column.
+    `texts` are the tags that hold words. Rows before `first` and from `end` on are passed over; where there is no time column,
+    `first` is the time of the first row (None: 1970).
     """
 
     file: Path
     time: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
     asset: str = "csv"
-    equipment_class: str | None = None
-    begin: datetime = datetime(1970, 1, 1, tzinfo=UTC)
+    first: datetime | None = None
+    end: datetime | None = None
     texts: frozenset[str] = frozenset()
 
 
@@ -109,7 +111,9 @@ class _Reading:
         named = source.tags or {name: name for name in dict.fromkeys(header) if name and name != source.time}
         self._columns = {name: header.index(column) for name, column in named.items()}
         self._ids = {name: number for number, name in enumerate(self._columns, 1)}
-        self._asset = AssetSpec(source.asset, self._ids, equipment_class=source.equipment_class)
+        self._asset = AssetSpec(source.asset, self._ids)
+        self._first_us = microseconds(source.first) if source.first else None
+        self._end_us = microseconds(source.end) if source.end else None
         self._line = 2
         self._row = 0
         self._newest: int | None = None
@@ -157,9 +161,7 @@ class _Reading:
     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The times of the rows that can be used, and which those are."""
         if self._time is None:
-            begin = int(self._source.begin.timestamp()) + self._row
-            self._row += len(lines)
-            return (begin + np.arange(len(lines))) * 1_000_000, np.arange(len(lines))
+            return self._counted(len(lines))
         times, is_known = read_times(cells[self._time])
         for index in np.flatnonzero(~is_known):
             cell = cells[self._time][index]
@@ -174,7 +176,18 @@ class _Reading:
         is_ordered = is_known & (times >= newest)
         for index in np.flatnonzero(is_known & ~is_ordered):
             self._tell(lines[index], self._time, "is earlier than a row above it: sort the file by time; left out")
+        if self._first_us is not None:
+            is_ordered &= times >= self._first_us
+        if self._end_us is not None:
+            is_ordered &= times < self._end_us
         kept = np.flatnonzero(is_ordered)
+        return times[kept], kept
+
+    def _counted(self, rows: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """One row a second, from `first` on."""
+        times = (self._first_us or 0) + (self._row + np.arange(rows)) * 1_000_000
+        self._row += rows
+        kept = np.flatnonzero(times < self._end_us) if self._end_us is not None else np.arange(rows)
         return times[kept], kept
 
     def _ordinals(self, times: NDArray[np.int64], lines: NDArray[np.int64]) -> NDArray[np.int64] | None:

@@ -20,8 +20,8 @@ Numbers = NDArray[np.float64]
 class AssetSpec:
     """An asset. `tags`: name -> id; `units`: name -> UCUM code, "" where it is not known.
 
-    `roles` are the tags that tell of state and order, `states` what their words mean; without roles the machine is taken to be in
-    the state that each rule wants, without an order.
+    `roles` are the tags that tell of state and order, `states` what their words mean. None: nothing does, and the machine is taken to
+    be in the state that each rule wants, without an order.
     """
 
     path: str
@@ -30,7 +30,7 @@ class AssetSpec:
     equipment_class: str | None = None
     is_final: bool = False
     units: Mapping[str, str] = field(default_factory=dict)
-    roles: Mapping[int, Role] = field(default_factory=dict)
+    roles: Mapping[int, Role] | None = None
     states: Mapping[str, MachineState] = field(default_factory=dict)
 
 
