@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any, Final
 
 from bridge.erp.connector import Event
+from bridge.model.notice import Notice
 from bridge.model.production import Availability, EventKind, ProductionPerformance, WorkRequest
 
 MEDIA_TYPE: Final = "application/cloudevents+json"
@@ -16,6 +17,7 @@ TYPES: Final = {
     EventKind.REVERSAL: "production.reversal",
     EventKind.WORK_REQUEST: "maintenance.work_request",
     EventKind.AVAILABILITY: "inventory.availability",
+    EventKind.NOTICE: "alarm.event",
 }
 
 
@@ -40,6 +42,8 @@ def _subject(event: Event) -> str:
             return event.equipment
         case Availability():
             return event.item
+        case Notice():
+            return str(event.facts.get("equipment", ""))
         case _:
             return str(getattr(event, "order_ref", ""))
 
