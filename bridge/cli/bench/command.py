@@ -8,7 +8,9 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-bench = typer.Typer(help="How fast this machine takes readings in.", invoke_without_command=True)
+bench = typer.Typer(
+    help="How fast this machine takes readings in, and what the anomaly rule finds.", invoke_without_command=True
+)
 _PARTS = ("one_per_message", "hundred_per_message", "commit_ms", "outage")
 
 
@@ -35,3 +37,37 @@ def mqtt(
     if unknown := set(parts) - set(_PARTS):
         raise typer.BadParameter(f"{min(unknown)} is no part; parts are {', '.join(_PARTS)}", param_hint="--only")
     run_mqtt(BenchOptions(json, messages, runs, outage_seconds, rate_seconds, parts), Console(highlight=False))
+
+
+@bench.command()
+def nab(
+    data: Annotated[
+        Path, typer.Option(help="The benchmark's folder: <category>/<series>.csv and combined_windows.json.")
+    ],
+    rules: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="A rule file for the tag `value`. Default: the shipped anomaly rule."),
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
+    detections: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Write a CSV a series here: timestamp,alarm; 1 where one is raised."),
+    ] = None,
+) -> None:
+    """Anomalies found in the series of the Numenta Anomaly Benchmark, scored as it does, beside published detectors."""
+    from bridge.cli.bench.nab import SHIPPED, run_nab
+
+    run_nab(data, rules or SHIPPED, json, detections, Console(highlight=False))
+
+
+@bench.command()
+def relay(
+    json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
+    events: Annotated[int, typer.Option(min=400, help="Events of each run.")] = 10_000,
+    runs: Annotated[int, typer.Option(min=1, help="Runs; the medians are reported.")] = 3,
+    backlog: Annotated[int, typer.Option(min=0, help="Events that gather in an outage. 0: no outage.")] = 100_000,
+) -> None:
+    """Postings by the real relay process to a system that answers in 5 ms."""
+    from bridge.cli.bench.relay import RelayOptions, run_relay
+
+    run_relay(RelayOptions(json, events, runs, backlog), Console(highlight=False))
