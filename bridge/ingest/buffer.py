@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Final
 
 from bridge.config.settings import IngestSettings
 from bridge.sources.delivery import Delivery
+
+_DELIVERY: Final = 10  # readings that take as much memory as a delivery without any
 
 Batch = Sequence[Delivery]
 """Deliveries that are stored in one transaction, in the order of their coming; never empty."""
@@ -16,7 +19,8 @@ Batch = Sequence[Delivery]
 class Buffer:
     """Deliveries in the order of their coming. Full at `max_pending_rows`: then who brings more waits.
 
-    A delivery is never split, so a batch may pass `max_rows`, and the buffer its limit, by one delivery.
+    A delivery is never split, so a batch may pass `max_rows`, and the buffer its limit, by one delivery. Towards the limit, which
+    bounds memory, a delivery itself counts as well: many small ones take more than few large ones.
     """
 
     def __init__(self, settings: IngestSettings) -> None:
@@ -29,7 +33,7 @@ class Buffer:
     @property
     def is_full(self) -> bool:
         """Whether who brings more must wait."""
-        return self.rows >= self._max_pending_rows
+        return self.rows + _DELIVERY * len(self._waiting) >= self._max_pending_rows
 
     def add(self, delivery: Delivery, now: float) -> None:
         """Take a delivery; `now` is monotonic, seconds."""

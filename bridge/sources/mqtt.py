@@ -2,9 +2,9 @@
 
     session (lists of messages) -> inbox -> decoding -> one delivery of many messages, one acknowledgement
 
-The broker's session is the buffer of an outage. What arrives waits undecoded in the inbox, which the receive maximum bounds
-(MQTT 5; with 3.1.1 the broker's own limit, and past ours the socket is not read); a message of QoS 0 that finds the inbox
-full is lost, and its loss is a gap. Specification: MQTT 5.0, 4.1 (session state), 4.4 (redelivery), 4.9 (flow control).
+The broker's session is the buffer of an outage. What arrives waits undecoded in the inbox; where it is full, the socket is not
+read, and the broker sends no more than the receive maximum (MQTT 5; with 3.1.1 its own limit). A message of QoS 0 that finds the
+inbox full is lost, and its loss is a gap. Specification: MQTT 5.0, 4.1 (session state), 4.4 (redelivery), 4.9 (flow control).
 """
 
 from __future__ import annotations
@@ -29,10 +29,13 @@ from bridge.sources.mqtt_session import MqttSession, SessionLost, is_refused
 
 log = structlog.get_logger()
 
+INBOX: Final = 20_000  # messages that wait undecoded; then the socket is not read
 MESSAGES_A_DELIVERY: Final = 2000  # then the socket and the database have their turn
 SUBSCRIBE_AGAIN_S: Final = 30.0  # a refused filter may be allowed later
 _MANY: Final = 8  # messages in one read: more are on their way,
-REST_S: Final = 0.002  # and are read together after this time, which costs the broker and us far less than a few at a time
+REST_S: Final = (
+    0.002  # and are read together after this time, which costs the broker and us far less than a few at a time
+)
 _STATE: Final = "session"
 _GRANTED_QOS_0: Final = 0
 
@@ -44,7 +47,7 @@ class MqttSource:
         self._settings = settings
         self._filters = settings.filters
         self._session = MqttSession(settings, self._take)
-        self._inbox = Inbox(2 * settings.receive_maximum)
+        self._inbox = Inbox(min(2 * settings.receive_maximum, INBOX))
         self._decoding = Decoding(settings)
         self._arrived = asyncio.Event()
         self._notices: deque[Delivery] = deque(maxlen=1000)

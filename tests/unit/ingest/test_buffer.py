@@ -56,20 +56,31 @@ def test_a_delivery_larger_than_a_batch_is_a_batch_of_its_own():
 
 
 def test_it_is_full_at_its_limit_and_has_room_again_after_a_batch():
-    held = buffer()
+    held = buffer(max_rows=300, max_pending_rows=900)
     for _ in range(3):
         assert not held.is_full
-        held.add(delivery(10), 5.0)
+        held.add(delivery(300), 5.0)
     assert held.is_full
     held.take()
     assert not held.is_full
 
 
-def test_a_delivery_without_readings_counts_as_one():
-    held = buffer(max_pending_rows=2)
-    held.add(delivery(0), 5.0)
-    held.add(delivery(0), 5.0)
+@pytest.mark.parametrize("rows", [0, 1])
+def test_many_small_deliveries_fill_it_with_fewer_readings_than_few_large_ones(rows):
+    held = buffer(max_pending_rows=110)
+    for _ in range(10):
+        assert not held.is_full
+        held.add(delivery(rows), 5.0)
     assert held.is_full
+    assert held.rows == 10
+
+
+def test_a_delivery_without_readings_counts_as_one():
+    held = buffer(max_rows=2)
+    held.add(delivery(0), 5.0)
+    assert held.due_in(5.0) == pytest.approx(0.02)
+    held.add(delivery(0), 5.0)
+    assert held.due_in(5.0) == 0
 
 
 @given(st.lists(st.integers(0, 15), max_size=40))
