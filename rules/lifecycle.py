@@ -20,7 +20,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final, Literal
 
 from bridge.model.alarm import AlarmState, Severity
-from bridge.model.reading import instant
+from bridge.model.reading import instant, microseconds
 from rules.conditions.threshold import Level, Verdict
 
 TransitionKind = Literal["RAISE", "ESCALATE", "DEESCALATE", "REALARM", "RETURN", "LATCH", "CLEAR", "QUALITY"]
@@ -306,7 +306,7 @@ def restore(stored: dict[str, Any], ladder: Ladder) -> Memory:
         rising=_since(stored["rising"], names),
         falling=_since(stored["falling"], names),
         level=_index(stored["level"], names) if stored["level"] else None,
-        severity=Severity(stored["severity"]) if stored["severity"] else None,
+        severity=ladder.severities[_index(stored["severity"], names)] if stored["severity"] else None,
         acked=bool(stored["acked"]),
         acked_us=stored.get("acked_us"),
         raised_us=stored.get("raised_us"),
@@ -316,8 +316,13 @@ def restore(stored: dict[str, Any], ladder: Ladder) -> Memory:
     )
 
 
-def _since(stored: dict[str, int], names: list[str]) -> Since:
-    return tuple(stored.get(name) for name in names)
+def _since(stored: dict[str, int | str], names: list[str]) -> Since:
+    return tuple(_instant(stored.get(name)) for name in names)
+
+
+def _instant(stored: int | str | None) -> int | None:
+    """Earlier versions wrote instants as ISO 8601."""
+    return microseconds(datetime.fromisoformat(stored)) if isinstance(stored, str) else stored
 
 
 def _index(name: str, names: list[str]) -> int:

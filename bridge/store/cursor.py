@@ -121,6 +121,31 @@ async def readings_before(
     return await _fetch(connection, _QUERIES.readings_before, values)
 
 
+async def readings_between(
+    connection: Connection,
+    tags: Collection[int],
+    after: datetime,
+    until: datetime,
+    done: Mapping[int, int],
+    ahead: timedelta,
+) -> list[tuple[int, datetime, int, float | None, str | None, int]]:
+    """The readings of tags after an instant and up to another, from batches up to `done` of each lane, oldest first.
+
+    Those whose source time is more than `ahead` after their arrival are left out. Columns: tag, time, ordinal, value, text, quality.
+    """
+    values = {
+        "tags": list(tags), "after": after, "until": until, "ahead": ahead, "lanes": list(done), "seqs": list(done.values()),
+    }  # fmt: skip
+    async with connection.cursor(binary=True, row_factory=tuple_row) as cursor:
+        await cursor.execute(_QUERIES.readings_between, values)
+        return await cursor.fetchall()
+
+
+async def lanes_held(connection: Connection) -> set[int]:
+    """The lanes that have a writer now."""
+    return {row["lane"] async for row in await connection.execute(_QUERIES.lanes_held)}
+
+
 async def tags(connection: Connection, source: str | None = None, after: int = 0) -> list[FollowedTag]:
     """All tags, or those of one source registered after an id."""
     async with connection.cursor(row_factory=tuple_row) as cursor:

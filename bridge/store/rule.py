@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
@@ -32,7 +32,23 @@ class RuleState(NamedTuple):
     watermark: datetime | None
 
 
-async def activate(connection: Connection, rules: Iterable[RuleText], now: datetime) -> dict[str, int]:
+class Version(NamedTuple):
+    """A version of a rule, active from `since`."""
+
+    number: int
+    since: datetime
+
+
+class Checkpoint(NamedTuple):
+    """All that a rule remembered of an asset when everything up to `at` of the asset's time was worked on."""
+
+    rule_id: str
+    equipment_id: int
+    at: datetime
+    state: dict[str, Any]
+
+
+async def activate(connection: Connection, rules: Iterable[RuleText], now: datetime) -> dict[str, Version]:
     """Make exactly these rules the active ones from `now`; returns their versions. A changed body is a new version."""
     wanted = {rule.id: rule for rule in rules}
     async with connection.transaction():
@@ -40,16 +56,17 @@ async def activate(connection: Connection, rules: Iterable[RuleText], now: datet
         active = {row["id"]: row async for row in await connection.execute(_QUERIES.active)}
         same = {name for name, row in active.items() if name in wanted and wanted[name].sha256 == row["sha256"]}
         await connection.execute(_QUERIES.deactivate, {"ids": sorted(active.keys() - same)})
-        versions = {name: int(active[name]["version"]) for name in same}
-        for rule in wanted.values():
-            if rule.id not in same:
-                versions[rule.id] = await _insert(connection, rule, now)
+        versions = {name: Version(int(active[name]["version"]), active[name]["loaded_at"]) for name in same}
+        new = [rule for name, rule in wanted.items() if name not in same]
+        if new:
+            versions |= await _insert(connection, new, now)
     return versions
 
 
-async def states(connection: Connection) -> dict[tuple[str, str], RuleState]:
-    """Everything that is remembered, by rule and instance."""
-    rows = await (await connection.execute(_QUERIES.states)).fetchall()
+async def states(connection: Connection, rules: Collection[str] | None = None) -> dict[tuple[str, str], RuleState]:
+    """What is remembered, by rule and instance; of all rules, or of some."""
+    values = {"rules": None if rules is None else list(rules)}
+    rows = await (await connection.execute(_QUERIES.states, values)).fetchall()
     return {(row["rule_id"], row["instance"]): RuleState(**row) for row in rows}
 
 
@@ -66,8 +83,59 @@ async def save_states(connection: Connection, changed: Iterable[RuleState]) -> N
         await connection.execute(_QUERIES.save_states, values)
 
 
-async def _insert(connection: Connection, rule: RuleText, now: datetime) -> int:
-    values = {"id": rule.id, "sha256": rule.sha256, "body": Jsonb(rule.body), "file": rule.file, "now": now}
-    row = await (await connection.execute(_QUERIES.insert, values)).fetchone()
-    assert row is not None, "the query returns the version"
-    return int(row["version"])
+async def save_checkpoints(connection: Connection, checkpoints: Collection[Checkpoint]) -> None:
+    """Write what can be gone back to, in one statement."""
+    if checkpoints:
+        values = {
+            "rules": [each.rule_id for each in checkpoints],
+            "equipment": [each.equipment_id for each in checkpoints],
+            "at": [each.at for each in checkpoints],
+            "states": [Jsonb(each.state) for each in checkpoints],
+        }
+        await connection.execute(_QUERIES.save_checkpoints, values)
+
+
+async def checkpoint_before(
+    connection: Connection, rule_id: str, equipment_id: int, before: datetime
+) -> Checkpoint | None:
+    """The newest before an instant; None where there is none."""
+    values = {"rule_id": rule_id, "equipment_id": equipment_id, "before": before}
+    row = await (await connection.execute(_QUERIES.checkpoint_before, values)).fetchone()
+    return Checkpoint(rule_id, equipment_id, row["at"], row["state"]) if row else None
+
+
+async def drop_checkpoints(connection: Connection, rule_id: str, equipment_id: int, since: datetime) -> None:
+    """Delete those from an instant on: what they say is not so."""
+    await connection.execute(
+        _QUERIES.drop_checkpoints, {"rule_id": rule_id, "equipment_id": equipment_id, "from": since}
+    )
+
+
+async def newest_checkpoints(connection: Connection, rules: Collection[str]) -> dict[tuple[str, int], Checkpoint]:
+    """The newest of each asset of some rules, by rule and equipment."""
+    rows = await connection.execute(_QUERIES.newest_checkpoints, {"rules": list(rules)})
+    return {(row["rule_id"], row["equipment_id"]): Checkpoint(**row) async for row in rows}
+
+
+async def prune_checkpoints(connection: Connection, horizon: datetime) -> int:
+    """Delete those that nothing goes back to any longer; returns how many they were."""
+    return (await connection.execute(_QUERIES.prune_checkpoints, {"horizon": horizon})).rowcount
+
+
+async def record_load(
+    connection: Connection, at: datetime, rules: int, problems: Collection[dict[str, Any]] = ()
+) -> None:
+    """Write down that rule files were read: taken, or refused for their problems."""
+    values = {"at": at, "accepted": not problems, "rules": rules, "problems": Jsonb(list(problems))}
+    await connection.execute(_QUERIES.record_load, values)
+
+
+async def _insert(connection: Connection, rules: Collection[RuleText], now: datetime) -> dict[str, Version]:
+    values = {
+        "ids": [rule.id for rule in rules],
+        "sha256s": [rule.sha256 for rule in rules],
+        "bodies": [Jsonb(rule.body) for rule in rules],
+        "files": [rule.file for rule in rules],
+        "now": now,
+    }
+    return {row["id"]: Version(row["version"], now) async for row in await connection.execute(_QUERIES.insert, values)}

@@ -7,7 +7,7 @@ The cursor of a lane stands before the oldest reading that still waits for its t
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -15,17 +15,16 @@ from typing import Final
 import structlog
 
 from bridge.config.settings import Settings
-from bridge.model.reading import microseconds
-from bridge.store import alarm, cursor, machine_state, rule
+from bridge.store import alarm, cursor, rule
 from bridge.store.cursor import Batch, Cursor
 from bridge.store.database import Connection
-from bridge.store.rule import RuleText
-from rules.engine import writing
-from rules.engine.asset import sample_of
-from rules.engine.plant import CLOCK, CLOCK_INSTANCE, Plant
+from bridge.store.rule import RuleText, Version
+from rules.engine import checkpoints, journal, loading, suppression, writing
+from rules.engine.fitting import RuleIndex
+from rules.engine.plant import Plant
 from rules.engine.posting import PostingBook
-from rules.rulebook.model import Rulebook
-from rules.sample import Sample
+from rules.engine.reload import exchange
+from rules.rulebook.model import Rule, Rulebook
 
 log = structlog.get_logger()
 
@@ -33,6 +32,7 @@ WORKER: Final = "rules"
 MOST_ROWS: Final = 20_000  # readings of one transaction, about
 _MOST_BATCHES: Final = 200  # of a lane in one transaction
 _LOOK_FOR_LANES_EVERY: Final = 50  # transactions
+_PRUNE_EVERY: Final = 5000  # transactions
 
 
 @dataclass(slots=True)
@@ -47,34 +47,63 @@ class Follower:
 
     def __init__(self, settings: Settings, rulebook: Rulebook) -> None:
         self._settings = settings
-        self._rulebook = rulebook
-        self._versions: dict[str, int] = {}
+        self._rules = RuleIndex(rulebook)
+        self._by_id = {each.id: each for each in rulebook.rules}
+        self._versions: Mapping[str, Version] = {}
         self._memory: _Memory | None = None
         self._steps = 0
 
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules that are active."""
+        return self._rules.rulebook
+
+    def rules(self) -> Mapping[str, Rule]:
+        """The active rules by their id."""
+        return self._by_id
+
     async def open(self, connection: Connection, now: datetime) -> None:
-        """Make the rules of the files the active ones. A rule that is gone leaves no alarm open."""
-        rules = self._rulebook.rules
-        texts = [RuleText(each.id, each.sha256, each.body, each.file) for each in rules]
+        """Make the rules of the files the active ones. A rule that is gone leaves no alarm open; one that failed is tried again."""
         async with connection.transaction():
-            self._versions = await rule.activate(connection, texts, now)
-            if closed := await alarm.close_without_rule(connection, [each.id for each in rules], now):
-                log.info("alarms of removed rules are closed", alarms=closed)
+            self._versions = await _activate(connection, self.rulebook, now)
         self._memory = None
+
+    async def reload(self, connection: Connection, rulebook: Rulebook, now: datetime) -> None:
+        """Go over to other rules between two steps: unchanged ones go on as they are, changed ones keep what they can.
+
+        Raises whatever the database raises; the old rules are the active ones then.
+        """
+        memory, self._memory = self._memory, None
+        rules = RuleIndex(rulebook)
+        async with connection.transaction():
+            cursors = await cursor.lock(connection, WORKER)
+            before = self._versions
+            versions = await _activate(connection, rulebook, now)
+            if memory is not None and memory.cursors == cursors:
+                await exchange(connection, memory.plant, rules, versions)
+                await rule.save_states(connection, memory.plant.changed_states())
+                memory.plant.settle()
+                memory.book = PostingBook(rulebook, memory.plant.class_of)
+                await memory.book.load(connection)
+        self._rules, self._versions, self._memory = rules, versions, memory
+        self._by_id = {each.id: each for each in rulebook.rules}
+        changed = sorted(name for name, version in versions.items() if before.get(name) != version)
+        log.info("rules are loaded", rules=len(rulebook.rules), changed=len(changed), names=changed[:20],
+                 removed=sorted(before.keys() - versions.keys())[:20])  # fmt: skip
 
     def clock(self, equipment_id: int, now: datetime) -> datetime | None:
         """How far time is on an asset, if no batch were unread; None where nothing was ever read of it."""
         asset = self._memory.plant.assets.get(equipment_id) if self._memory else None
-        return asset.clock(now, self._lateness) if asset else None
+        return asset.clock(now) if asset else None
 
     def wakes_at(self) -> datetime | None:
-        """When, by the wall's clock, the next step has work even if no batch comes."""
+        """When, by the wall's clock, the next step may have work even if no batch comes."""
         if self._memory is None:
             return None
         plant, wakes = self._memory.plant, [self._memory.plant.wakes_at()]
         for equipment_id, at in self._memory.book.wakes():
             if (asset := plant.assets.get(equipment_id)) and asset.newest:
-                wakes.append(at + asset.behind + self._lateness)
+                wakes.append(at + asset.behind + asset.lateness)
         return min((wake for wake in wakes if wake), default=None)
 
     async def step(self, connection: Connection, now: datetime) -> bool:
@@ -101,13 +130,13 @@ class Follower:
             if memory is None or memory.cursors != cursors:
                 memory = await self._load(connection, cursors)
             more = await self._work(connection, memory, now, is_careful=is_careful)
+            if self._steps % _PRUNE_EVERY == 0:
+                await rule.prune_checkpoints(
+                    connection, now - timedelta(hours=self._settings.rules.correct_within_h + 1)
+                )
         self._memory = memory
         self._steps += 1
         return more
-
-    @property
-    def _lateness(self) -> timedelta:
-        return timedelta(milliseconds=self._settings.rules.lateness_ms)
 
     async def _work(self, connection: Connection, memory: _Memory, now: datetime, *, is_careful: bool) -> bool:
         plant, book = memory.plant, memory.book
@@ -115,73 +144,56 @@ class Follower:
         batches = _first_received(unread, MOST_ROWS)
         is_behind = len(batches) < len(unread) or len(unread) >= _MOST_BATCHES
         time = None if is_behind else now
+        plant.lanes.see(await cursor.lanes_held(connection), now)
         await self._read(connection, plant, batches)
 
         def clock(equipment_id: int) -> datetime | None:
             asset = plant.assets.get(equipment_id)
-            return asset.clock(time, self._lateness) if asset else None
+            return asset.clock(time) if asset else None
 
-        if not batches and not plant.is_due(now) and not book.has_due(clock):
+        due = plant.due(time)
+        rows, acted = await journal.take_over_operators(connection, plant, due)
+        if not batches and not due and not acted and not book.has_due(clock):
             return False
-        await self._write(connection, memory, time, is_careful=is_careful)
+        known = {asset: asset.released for asset in due}
+        released = plant.release(due, time)
+        plant.touched |= acted
+        writer = writing.Writer(connection, plant, book, now, is_careful)
+        await writer.write(released, known)
+        await journal.update_alarms(connection, plant.touched, rows)
+        await writer.raise_failures(plant.touched)
+        await suppression.update(connection, plant, plant.touched)
         await book.post(connection, clock)
-        states = plant.changed_states()
-        await rule.save_states(connection, states)
-        plant.remember(states)
+        await rule.save_checkpoints(connection, list(checkpoints.due(plant.touched)))
+        await rule.save_states(connection, plant.changed_states())
         memory.cursors = await cursor.move(connection, WORKER, plant.done())
+        plant.settle()
         return is_behind
 
     async def _read(self, connection: Connection, plant: Plant, batches: Collection[Batch]) -> None:
         for source in sorted({batch.source for batch in batches}):
             plant.learn(await cursor.tags(connection, source, plant.last_tag.get(source, 0)))
+        if plant.new:
+            await loading.ready(connection, plant)
         found = sorted(batches, key=lambda batch: (batch.lane, batch.seq))
         plant.hold(await cursor.readings(connection, plant.by_tag, found) if plant.by_tag else [], found)
 
-    async def _write(self, connection: Connection, memory: _Memory, time: datetime | None, *, is_careful: bool) -> None:
-        plant = memory.plant
-        instances = [instance for asset in plant.assets.values() for instance in asset.instances]
-        rows = await writing.take_over_operators(connection, instances)
-        released = plant.release(time)
-        await writing.write(connection, plant, memory.book, self._versions, released, is_careful=is_careful)
-        await writing.update_alarms(connection, plant.assets.values(), rows)
-
     async def _load(self, connection: Connection, cursors: dict[int, Cursor]) -> _Memory:
-        """The memory as of the last commit: what was remembered, the newest readings worked on, and those that wait."""
-        saved = {key: found.state for key, found in (await rule.states(connection)).items()}
-        read = {int(lane): seq for lane, seq in saved.get((CLOCK, CLOCK_INSTANCE), {}).get("read", {}).items()}
-        plant = Plant(
-            settings=self._settings,
-            rulebook=self._rulebook,
-            state_map=await machine_state.state_map(connection),
-            read={lane: max(found.seq, read.get(lane, 0)) for lane, found in cursors.items()},
-            saved=saved,
-            lateness=self._lateness,
-        )
-        plant.learn(await cursor.tags(connection))
-        await self._recall(connection, plant)
-        book = PostingBook(self._rulebook, plant.class_of)
+        plant = await loading.load(connection, self._settings, self._rules, self._versions, cursors)
+        book = PostingBook(self.rulebook, plant.class_of)
         await book.load(connection)
         log.info("engine loaded", lanes=plant.read, assets=len(plant.assets), tags=len(plant.by_tag))
         return _Memory(plant, book, cursors)
 
-    async def _recall(self, connection: Connection, plant: Plant) -> None:
-        known = {tag: asset for tag, asset in plant.by_tag.items() if asset.released}
-        if not known:
-            return
-        released = {tag: asset.released for tag, asset in known.items() if asset.released}
-        ruled = {tag for asset in known.values() for instance in asset.instances for tag in instance.inputs}
-        until = {tag: at for tag, at in released.items() if tag in ruled}
-        newest: dict[int, list[Sample]] = {}
-        for reading in await cursor.readings_before(connection, until, plant.read) if until else []:
-            newest.setdefault(reading.tag_id, []).append(sample_of(reading))
-        for asset in plant.assets.values():
-            for instance in asset.instances:
-                samples = [sample for tag in instance.inputs for sample in newest.get(tag, ())]
-                if asset.released:
-                    samples.sort(key=lambda sample: (sample.at_us, sample.ordinal))
-                    instance.warm(samples, instance.situation, microseconds(asset.released))
-        for reading in await cursor.readings_after(connection, released, plant.read):
-            known[reading.tag_id].hold(reading, None)
+
+async def _activate(connection: Connection, rulebook: Rulebook, now: datetime) -> dict[str, Version]:
+    texts = [RuleText(each.id, each.sha256, each.body, each.file) for each in rulebook.rules]
+    versions = await rule.activate(connection, texts, now)
+    if closed := await alarm.close_without_rule(connection, list(versions), now):
+        log.info("alarms of removed rules are closed", alarms=closed)
+    await alarm.close_failed(connection, now)
+    await rule.record_load(connection, now, len(texts))
+    return versions
 
 
 def _first_received(unread: Collection[Batch], most_rows: int) -> list[Batch]:

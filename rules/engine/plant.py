@@ -1,31 +1,36 @@
-"""The engine's memory of the plant: a cache of what the database knows, thrown away and loaded again after any rollback."""
+"""The engine's memory of the plant: a cache of what the database knows, thrown away and loaded again after any rollback.
+
+A step touches the assets that readings came for, and those whose delays may have run out; the others cost it nothing.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import heapq
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-import structlog
-
 from bridge.config.settings import ProductionSettings, Settings
 from bridge.model.production import MachineState
 from bridge.store.cursor import Batch, FollowedReading, FollowedTag
-from bridge.store.rule import RuleState
-from rules.conditions.threshold import Threshold
+from bridge.store.rule import RuleState, Version
+from rules.engine import situation
 from rules.engine.asset import Asset
+from rules.engine.fitting import RuleIndex, fits
+from rules.engine.lanes import Lanes
 from rules.instance import Instance, Told
 from rules.production.accounting import Accounting, AssetFacts, Role
 from rules.production.counter import CounterSpec
 from rules.production.effects import Effect
 from rules.rulebook.model import Rule, Rulebook
 
-log = structlog.get_logger()
-
 PRODUCTION: Final = "@production"  # rule_state of the accounting, by asset; no rule's id can begin so
-CLOCK: Final = "@clock"  # rule_state of how far the lanes are read and the assets worked on
+ASSET: Final = "@asset"  # rule_state of how far an asset is worked on, by its id
+CLOCK: Final = "@clock"  # rule_state of how far the lanes are read
 CLOCK_INSTANCE: Final = "all"
+
+Saved = dict[tuple[str, str], dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +44,30 @@ class Released:
 
 @dataclass(slots=True)
 class Plant:
-    """All assets. `read` is the newest batch that was read of each lane; `saved` is what rule_state holds."""
+    """All assets. `read` is the newest batch that was read of each lane; `saved` what rule_state holds and nobody took over yet."""
 
     settings: Settings
-    rulebook: Rulebook
+    rules: RuleIndex
+    versions: Mapping[str, Version]
     state_map: Mapping[str, Mapping[str, str]]
     read: dict[int, int]
-    saved: dict[tuple[str, str], dict[str, Any]]
+    saved: Saved
+    lanes: Lanes
     assets: dict[int, Asset] = field(default_factory=dict)
     by_tag: dict[int, Asset] = field(default_factory=dict)  # the tags that matter to anybody
+    by_alarm: dict[int, Instance] = field(default_factory=dict)  # the instances whose alarm is open
     last_tag: dict[str, int] = field(default_factory=dict)  # the newest known id of each source
-    lateness: timedelta = timedelta()
+    new: list[Instance] = field(default_factory=list)  # instances that nobody ever told anything yet
+    touched: set[Asset] = field(default_factory=set)
+    _holding: set[Asset] = field(default_factory=set)
+    _sleeping: list[tuple[datetime, int]] = field(default_factory=list)  # a heap: when to look at an asset, its id
+    _unheard: set[Asset] = field(default_factory=set)  # whose time has come, if only their lanes were heard
+    _clock: dict[str, Any] = field(default_factory=dict)  # as stored
+
+    @property
+    def rulebook(self) -> Rulebook:
+        """The rules."""
+        return self.rules.rulebook
 
     def learn(self, tags: Collection[FollowedTag]) -> None:
         """Take tags: each joins the accounting or the rules of its asset, or is of no interest."""
@@ -58,72 +76,131 @@ class Plant:
             asset = self.assets.get(tag.equipment_id) or self._new_asset(tag)
             if tag.name not in asset.tags:
                 asset.tags[tag.name], asset.units[tag.name] = tag.id, tag.unit
+                asset.lateness = max(asset.lateness, self._lateness_of(tag.source))
+                asset.lanes |= {each.lane for each in self.settings.source if each.name == tag.source}
                 if (role := _role(tag.name, self.settings.production)) is not Role.NONE:
                     asset.accounting.roles[tag.id] = role
                     self.by_tag[tag.id] = asset
-                self._apply_rules(asset, tag)
+                asset_class = self.class_of(asset.path, tag.equipment_class)
+                for rule in self.rules.completed_by(tag.name, asset, asset_class):
+                    self.add_instance(asset, rule)
 
     def hold(self, readings: Collection[FollowedReading], batches: Collection[Batch]) -> None:
         """Give readings of these batches to their assets, which keep them until their time has come."""
         received = {(batch.lane, batch.seq): batch.received_at for batch in batches}
         for reading in readings:
-            self.by_tag[reading.tag_id].hold(reading, received[reading.lane, reading.batch_seq])
+            asset = self.by_tag[reading.tag_id]
+            asset.hold(reading, received[reading.lane, reading.batch_seq])
+            self.touched.add(asset)
         for batch in batches:
             self.read[batch.lane] = batch.seq
-        for lane in {batch.lane for batch in batches}:
-            newest = max(batch.received_at for batch in batches if batch.lane == lane)
-            for asset in self.assets.values():
-                asset.hear(lane, newest)
+            self.lanes.hear(batch.lane, batch.received_at)
 
-    def release(self, now: datetime | None) -> Released:
-        """Work on everything whose time has come; `now` is None while batches are unread."""
-        released = Released([], [], [])
-        for asset in self.assets.values():
-            until = asset.clock(now, self.lateness)
+    def due(self, now: datetime | None) -> list[Asset]:
+        """The assets on which something is to be worked; `now` is None while batches are unread."""
+        if now is not None:
+            self._unheard |= set(self._awake(now))
+        found = {asset for asset in self.touched | self._unheard if asset.corrections or asset.is_due(now)}
+        for asset in self.touched:
             if asset.released is None and asset.held:
                 # Its first readings: a restart must find them again, even when they are held for a while.
-                asset.released = asset.held[0].at - self.lateness - timedelta(microseconds=1)
-                released.assets.append(asset)
-            rules_until = asset.rules_clock(now, self.lateness)
-            if until is None or rules_until is None:
-                continue
-            if asset.is_due(until, rules_until):
-                released.effects.extend(asset.release(until, rules_until, released.told))
-                released.assets.append(asset)
+                asset.released = asset.held[0].at - asset.lateness - timedelta(microseconds=1)
+        return sorted(found, key=lambda asset: asset.equipment_id)
+
+    def release(self, assets: Collection[Asset], now: datetime | None) -> Released:
+        """Work on everything whose time has come on these assets."""
+        released = Released([], [], [])
+        for asset in assets:
+            if asset.is_due(now):
+                released.effects.extend(asset.release(now, released.told))
+            released.assets.append(asset)
+            self.touched.add(asset)
         return released
 
-    def is_due(self, now: datetime) -> bool:
-        """Whether something waits whose time has come."""
-        wake = self.wakes_at()
-        return wake is not None and wake <= now
-
     def wakes_at(self) -> datetime | None:
-        """When, by the wall's clock, the first thing is due that needs no further reading; None where nothing waits."""
-        return min(
-            (wake for asset in self.assets.values() if asset.newest and (wake := asset.wakes_at(self.lateness))),
-            default=None,
-        )
+        """When, by the wall's clock, a step may have work though nothing more is read; None where nothing waits."""
+        wakes = [wake for asset in self._unheard | self.touched if (wake := asset.wakes_at())]
+        while self._sleeping and self.assets[self._sleeping[0][1]].wake != self._sleeping[0][0]:
+            heapq.heappop(self._sleeping)
+        if self._sleeping:
+            wakes.append(self._sleeping[0][0])
+        return min(wakes, default=None)
+
+    def settle(self) -> None:
+        """Note when each asset that was touched is to be looked at again; call it when the step's work is written."""
+        for asset in self.touched:
+            (self._holding.add if asset.held else self._holding.discard)(asset)
+            self._unheard.discard(asset)
+            wake = asset.may_wake_at()
+            if wake != asset.wake:
+                asset.wake = wake
+                if wake is not None:
+                    heapq.heappush(self._sleeping, (wake, asset.equipment_id))
+        self.touched.clear()
+        self.new.clear()
 
     def done(self) -> dict[int, int]:
         """How far each lane is worked on: every reading that matters in batches up to this one."""
         done = dict(self.read)
-        for asset in self.assets.values():
+        for asset in self._holding | self.touched:
             for held in asset.held:
                 done[held.lane] = min(done[held.lane], held.seq - 1)
         return done
 
     def changed_states(self) -> list[RuleState]:
-        """What is to be remembered and differs from what is stored; call `remember` when it is written."""
-        states: dict[tuple[str, str], dict[str, Any]] = {(CLOCK, CLOCK_INSTANCE): self._dump_clock()}
-        for asset in self.assets.values():
-            if asset.accounting.roles:
-                states[PRODUCTION, asset.path] = asset.accounting.dump()
-            states.update({(i.rule.id, asset.path): i.dump_alarm() for i in asset.instances if not i.is_parked})
-        return [RuleState(*key, state, None) for key, state in states.items() if self.saved.get(key) != state]
+        """What is to be remembered and differs from what is stored; noted as stored from now on."""
+        states: Saved = {}
+        clock = {"read": {str(lane): seq for lane, seq in self.read.items()}, "held": self.lanes.dump()}
+        if clock != self._clock:
+            states[CLOCK, CLOCK_INSTANCE] = self._clock = clock
+        for asset in self.touched:
+            kept = (_dump_asset(asset), asset.accounting.dump() if asset.accounting.roles else None)
+            if kept != asset.stored and asset.released:
+                asset.stored = kept
+                states[ASSET, str(asset.equipment_id)] = kept[0]
+                if kept[1] is not None:
+                    states[PRODUCTION, asset.path] = kept[1]
+            for instance in asset.instances:
+                if not instance.is_parked and instance.stored != instance.essence:
+                    instance.stored = instance.essence
+                    states[instance.rule.id, asset.path] = instance.dump_alarm()
+        return [RuleState(*key, state, None) for key, state in states.items()]
 
-    def remember(self, written: Collection[RuleState]) -> None:
-        """Note what rule_state holds now."""
-        self.saved.update({(state.rule_id, state.instance): state.state for state in written})
+    def add_instance(self, asset: Asset, rule: Rule) -> Instance:
+        """Let a rule work on an asset."""
+        instance = Instance.create(rule, asset.equipment_id, asset.path, asset.accounting.facts.is_final, asset.tags)
+        instance.situation = asset.situation
+        if stored := self.saved.pop((rule.id, asset.path), None):
+            instance.restore_alarm(stored)
+            instance.stored = instance.essence
+        else:
+            self.new.append(instance)
+        if instance.alarm_id is not None:
+            self.by_alarm[instance.alarm_id] = instance
+        asset.instances.append(instance)
+        self.by_tag.update(dict.fromkeys(instance.inputs, asset))
+        self.touched.add(asset)
+        return instance
+
+    def fitting(self, asset: Asset, rules: Collection[Rule]) -> list[Rule]:
+        """Those of the rules that work on an asset."""
+        return [rule for rule in rules if fits(rule, asset, self.class_of(asset.path, asset.equipment_class))]
+
+    def class_of(self, path: str, stored: str | None) -> str | None:
+        """The class of an asset; the configuration comes before what the database has."""
+        return next((e.equipment_class for e in self.settings.equipment if e.path == path), stored)
+
+    def _awake(self, now: datetime) -> Iterator[Asset]:
+        while self._sleeping and self._sleeping[0][0] <= now:
+            wake, equipment_id = heapq.heappop(self._sleeping)
+            asset = self.assets[equipment_id]
+            if asset.wake == wake:
+                asset.wake = None
+                yield asset
+
+    def _lateness_of(self, source: str) -> timedelta:
+        rules = self.settings.rules
+        return timedelta(milliseconds=rules.lateness_ms_of.get(source, rules.lateness_ms))
 
     def _new_asset(self, tag: FollowedTag) -> Asset:
         production = self.settings.production
@@ -139,54 +216,36 @@ class Plant:
             states={**states, **production.states},
         )
         asset = self.assets[tag.equipment_id] = Asset(
-            tag.equipment_id, tag.path, Accounting(facts), lateness=self.lateness
+            tag.equipment_id,
+            tag.path,
+            Accounting(facts),
+            self._lateness_of(tag.source),
+            self.lanes,
+            tag.equipment_class,
         )
-        if stored := self.saved.get((PRODUCTION, tag.path)):
+        if stored := self.saved.pop((PRODUCTION, tag.path), None):
             asset.accounting.restore(stored)
-        self._restore_clock(asset)
+        if stored := self.saved.pop((ASSET, str(tag.equipment_id)), None):
+            _restore_asset(asset, stored)
         return asset
 
-    def _apply_rules(self, asset: Asset, new: FollowedTag) -> None:
-        """Make the instances that the new tag completes: a rule works where all its inputs are."""
-        for rule in self.rulebook.rules:
-            wanted = {entry.tag for entry in rule.inputs}
-            if new.name not in wanted or not isinstance(rule.condition, Threshold) or not wanted <= asset.tags.keys():
-                continue
-            if rule.for_each.matches(asset.path, self.class_of(asset.path, new.equipment_class)) and _units_fit(
-                rule, asset
-            ):
-                facts = asset.accounting.facts
-                instance = Instance.create(rule, asset.equipment_id, asset.path, facts.is_final, asset.tags)
-                if stored := self.saved.get((rule.id, asset.path)):
-                    instance.restore_alarm(stored)
-                instance.situation = asset.situation()
-                asset.instances.append(instance)
-                self.by_tag.update({asset.tags[name]: asset for name in wanted})
 
-    def class_of(self, path: str, stored: str | None) -> str | None:
-        """The class of an asset; the configuration comes before what the database has."""
-        return next((e.equipment_class for e in self.settings.equipment if e.path == path), stored)
+def _dump_asset(asset: Asset) -> dict[str, Any]:
+    return {
+        "released": asset.released and asset.released.isoformat(),
+        "ruled": asset.ruled and asset.ruled.isoformat(),
+        "newest": asset.newest and asset.newest.isoformat(),
+        "behind_s": asset.behind.total_seconds(),
+        "situation": situation.dump(asset.situation),
+    }
 
-    def _dump_clock(self) -> dict[str, Any]:
-        assets = {
-            str(asset.equipment_id): [
-                asset.released.isoformat(),
-                asset.newest.isoformat() if asset.newest else None,
-                asset.behind.total_seconds(),
-            ]
-            for asset in self.assets.values()
-            if asset.released
-        }
-        return {"read": {str(lane): seq for lane, seq in self.read.items()}, "assets": assets}
 
-    def _restore_clock(self, asset: Asset) -> None:
-        stored = self.saved.get((CLOCK, CLOCK_INSTANCE), {}).get("assets", {}).get(str(asset.equipment_id))
-        if stored:
-            released, newest, behind_s = stored
-            asset.released = datetime.fromisoformat(released)
-            asset.newest = datetime.fromisoformat(newest) if newest else None
-            asset.behind = timedelta(seconds=behind_s)
-            asset.heard = asset.newest + asset.behind if asset.newest else None
+def _restore_asset(asset: Asset, stored: dict[str, Any]) -> None:
+    asset.released = datetime.fromisoformat(stored["released"])
+    asset.ruled = datetime.fromisoformat(stored["ruled"]) if stored["ruled"] else None
+    asset.newest = datetime.fromisoformat(stored["newest"]) if stored["newest"] else None
+    asset.behind = timedelta(seconds=stored["behind_s"])
+    asset.situation = situation.restore(stored["situation"])
 
 
 def _role(name: str, production: ProductionSettings) -> Role:
@@ -198,15 +257,3 @@ def _role(name: str, production: ProductionSettings) -> Role:
         production.good: Role.GOOD,
         production.scrap: Role.SCRAP,
     }.get(name, Role.NONE)
-
-
-def _units_fit(rule: Rule, asset: Asset) -> bool:
-    for entry in rule.inputs:
-        unit = asset.units[entry.tag]
-        if entry.unit is not None and unit and unit != entry.unit:
-            log.error(
-                "rule does not work on this asset: unit mismatch",
-                rule=rule.id, asset=asset.path, tag=entry.tag, wanted=entry.unit, unit=unit,
-            )  # fmt: skip
-            return False
-    return True

@@ -49,7 +49,10 @@ class Instance:
     returned_at: datetime | None = None
     now_us: int | None = None
     late: int = 0
-    is_parked: bool = False
+    error: str | None = None  # why the rule is parked here: it failed, and does nothing until the rules are read again
+    suppressed_by: str | None = None  # `design`, or `rule:<id>` of the parent whose alarm is active
+    stored: object = None  # what the database holds of the alarm's part, see `essence`
+    checkpoint_us: int | None = None  # how far time had gone at the newest checkpoint
     row: list[Value] = field(default_factory=list)
     quality: Quality = "NO_DATA"
     judged: tuple[Judged, bool | None, Quality] | None = None
@@ -78,6 +81,20 @@ class Instance:
     def condition(self) -> Threshold:
         """The rule's levels."""
         return self.plan.condition
+
+    @property
+    def is_parked(self) -> bool:
+        """Whether the rule failed here."""
+        return self.error is not None
+
+    def park(self, error: str) -> None:
+        """Let the rule do nothing here any longer, because of an error."""
+        self.error = error[:500]
+
+    @property
+    def essence(self) -> object:
+        """What `dump_alarm` says, to be compared without dumping."""
+        return (self.memory, self.alarm_id, self.returned_at)
 
     @property
     def now(self) -> datetime | None:
@@ -164,8 +181,7 @@ class Instance:
                     self.late += 1
                     continue
                 touched |= entry.plan.bit
-                if entry.plan.slot is not None:
-                    self.row[entry.plan.slot] = entry.value
+                entry.show_in(self.row)
         if touched:
             self._reckon_quality()
             if self.histories:
@@ -206,6 +222,7 @@ class Instance:
             "histories": {each.spec.slot: self.row[each.slot] for each in self.plan.histories},
             "state": self.situation.state and str(self.situation.state),
             "order": self.situation.order,
+            "quality": self.quality,
         }  # fmt: skip
 
     def dump_alarm(self) -> dict[str, Any]:
@@ -246,10 +263,14 @@ class Instance:
             for entry in entries:
                 if (found := stored["inputs"].get(entry.plan.spec.name)) is not None:
                     entry.restore(found)
-                    if entry.plan.slot is not None:
-                        self.row[entry.plan.slot] = entry.value
+                    entry.show_in(self.row)
         self._restore_histories(stored["histories"])
         self._reckon_quality()
+
+    def become(self, other: Instance) -> None:
+        """Take over everything that another instance of the same rule and asset came to know."""
+        for name in ("memory", "inputs", "histories", "situation", "now_us", "row", "quality", "judged", "error"):
+            setattr(self, name, getattr(other, name))
 
     def _restore_histories(self, stored: dict[str, Any]) -> None:
         made = []
@@ -277,8 +298,7 @@ class Instance:
             for entry in entries:
                 if entry.grow_stale(now_us):
                     has_changed = True
-                    if entry.plan.slot is not None:
-                        self.row[entry.plan.slot] = None
+                    entry.show_in(self.row)
         if has_changed:
             self._reckon_quality()
 

@@ -94,7 +94,7 @@ class Accounting:
                 self._take_words(at, words, effects)
                 self._count(role, sample, effects)
             elif role is not Role.NONE:
-                words[role] = self._believed(_word(sample), sample, effects)
+                words[role] = self._believed(word_of(sample), sample, effects)
                 if role is Role.STATE:
                     self._remember_late(at, sample, effects, words)
         self._take_words(at, words, effects)
@@ -218,7 +218,7 @@ class Accounting:
         }
 
 
-def _word(sample: Sample) -> str | None:
+def word_of(sample: Sample) -> str | None:
     """What a tag of words says; a number as people write it; None where the quality is bad."""
     if is_bad(sample.quality):
         return None

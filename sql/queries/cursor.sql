@@ -81,3 +81,21 @@ from tag as t
 inner join equipment as e on t.equipment_id = e.id
 where (%(source)s::text is null or t.source = %(source)s) and t.id > %(after)s
 order by t.id;
+
+-- name: readings_between
+-- Of each tag the readings after an instant and up to another, in batches up to a number, but for those of the far future.
+select r.tag_id, r.ts, r.ordinal, r.value, r.text, r.quality
+from reading as r
+inner join unnest(%(lanes)s::smallint [], %(seqs)s::bigint []) as done (lane, seq) on r.lane = done.lane and r.batch_seq <= done.seq
+inner join batch as b on r.lane = b.lane and r.batch_seq = b.seq
+where
+    r.tag_id = any(%(tags)s::int []) and r.ts > %(after)s and r.ts <= %(until)s
+    and r.ts <= b.received_at + %(ahead)s
+order by r.ts, r.ordinal;
+
+-- name: lanes_held
+-- The lanes that have a writer now.
+select objid::int as lane from pg_locks
+where
+    locktype = 'advisory' and granted and classid = (hashtext('amor lane')::bigint & 4294967295)::oid
+    and database = (select oid from pg_database where datname = current_database());

@@ -4,22 +4,57 @@
 lock table rule in share row exclusive mode;
 
 -- name: active
-select id, version, sha256 from rule where active;
+select id, version, sha256, loaded_at from rule where active;
 
 -- name: deactivate
 update rule set active = false where active and id = any(%(ids)s::text []);
 
 -- name: insert
 insert into rule (id, version, sha256, body, file, loaded_at)
-values (
-    %(id)s, (select coalesce(max(version), 0) + 1 from rule where id = %(id)s), %(sha256)s, %(body)s, %(file)s, %(now)s
-)
-returning version;
+select n.id, coalesce((select max(r.version) from rule as r where r.id = n.id), 0) + 1, n.sha256, n.body, n.file, %(now)s
+from unnest(%(ids)s::text [], %(sha256s)s::text [], %(bodies)s::jsonb [], %(files)s::text []) as n (id, sha256, body, file)
+returning id, version;
 
 -- name: states
-select rule_id, instance, state, watermark from rule_state;
+select rule_id, instance, state, watermark from rule_state where %(rules)s::text [] is null or rule_id = any(%(rules)s);
 
 -- name: save_states
 insert into rule_state (rule_id, instance, state, watermark)
 select * from unnest(%(rules)s::text [], %(instances)s::text [], %(states)s::jsonb [], %(watermarks)s::timestamptz [])
 on conflict (rule_id, instance) do update set state = excluded.state, watermark = excluded.watermark;
+
+-- name: save_checkpoints
+insert into rule_checkpoint (rule_id, equipment_id, at, state)
+select * from unnest(%(rules)s::text [], %(equipment)s::int [], %(at)s::timestamptz [], %(states)s::jsonb [])
+on conflict (rule_id, equipment_id, at) do update set state = excluded.state;
+
+-- name: checkpoint_before
+-- The newest before an instant; those after it are of no use any longer.
+select at, state from rule_checkpoint
+where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and at < %(before)s
+order by at desc
+limit 1;
+
+-- name: drop_checkpoints
+delete from rule_checkpoint where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and at >= %(from)s;
+
+-- name: newest_checkpoints
+-- Of some rules, for each of their assets, at or before what the asset was worked on.
+select distinct on (rule_id, equipment_id) rule_id, equipment_id, at, state
+from rule_checkpoint
+where rule_id = any(%(rules)s::text [])
+order by rule_id asc, equipment_id asc, at desc;
+
+-- name: prune_checkpoints
+-- Those that nothing goes back to: older than the horizon, but for the newest of these.
+delete from rule_checkpoint as c
+where
+    c.at < %(horizon)s
+    and exists (
+        select 1 from rule_checkpoint as n
+        where n.rule_id = c.rule_id and n.equipment_id = c.equipment_id and n.at > c.at and n.at < %(horizon)s
+    );
+
+-- name: record_load
+insert into rule_load (at, accepted, rules, problems) values (%(at)s, %(accepted)s, %(rules)s, %(problems)s)
+returning id, pg_notify('amor_live', 'rules:' || id);

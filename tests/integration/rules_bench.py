@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -12,14 +12,15 @@ from typing import Any
 import psycopg
 
 from bridge.config.settings import Settings
+from bridge.errors import LaneTaken
 from bridge.model.equipment import TagKind
 from bridge.model.reading import Reading, TagKey, TagSpec, instant, microseconds
 from bridge.store import reading, tag
 from bridge.store.database import Connection, connect
 from bridge.store.equipment import apply_plant
 from rules.engine.follow import Follower
-from rules.tickets.evidence import complete_due
 from rules.rulebook import load_rules
+from rules.tickets.evidence import complete_due
 
 T0 = datetime(2026, 3, 1, 6, tzinfo=UTC)
 CNC = "acme/dortmund/machining/line1/cnc1"
@@ -167,6 +168,9 @@ async def open_bench(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Be
     settings = settings_for(dsn, folder, **changes)
     connection, engine_connection = await connect(dsn, "test"), await connect(dsn, "test")
     await apply_plant(connection, settings, T0)
+    for lane in (1, 2):
+        with suppress(LaneTaken):  # as the bridge holds it that writes it; a second bench leaves it to the first
+            await reading.take_lane(connection, lane)
     follower = Follower(settings, load_rules(settings.rules.files))
     await follower.open(engine_connection, T0)
     bench = Bench(dsn, settings, connection, engine_connection, Feed(connection), follower)

@@ -222,7 +222,10 @@ async def test_hundred_triggers_at_once_make_one_ticket_of_hundred_occurrences(b
 
 async def test_hundred_rules_that_see_one_fault_make_one_ticket(database_dsn: str, tmp_path: Path):
     vibration = RULES[RULES.index("- id: vibration") : RULES.index("- id: finished-goods")]
-    many = RULES + "".join(vibration.replace("id: vibration", f"id: vibration-{n}") for n in range(99))
+    many = RULES + "".join(
+        vibration.replace("id: vibration", f"id: vibration-{n}").replace("v > 2.8", f"v > 2.8{n:02}1")
+        for n in range(99)
+    )
     async with open_bench(database_dsn, tmp_path, rules=many) as bench:
         await bench.feed.send(together(CNC, 0, spindle__vib_rms=5.0) + together(CNC, 4, spindle__vib_rms=5.0))
         await bench.step(10)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field, SecretStr
+from pydantic import Field, NonNegativeInt, SecretStr
 
 from bridge.config.settings.table import Table
 from bridge.model.production import MachineState
@@ -17,7 +17,7 @@ class DatabaseSettings(Table):
 class IngestSettings(Table):
     """The buffer between a source and the database."""
 
-    max_rows: int = Field(5000, ge=1, description="A batch closes at this many readings. Default 5000.")
+    max_rows: int = Field(20_000, ge=1, description="A batch closes at this many readings. Default 20 000.")
     max_age_ms: int = Field(
         20, ge=1, description="... or when its first reading is this old, milliseconds. Default 20."
     )
@@ -38,6 +38,15 @@ class RulesSettings(Table):
     files: list[str] = Field(default_factory=list, description="Rule files, relative to this file.")
     lateness_ms: int = Field(
         2000, ge=0, description="How late a reading may be before timers fire without it. Default 2000 ms."
+    )
+    lateness_ms_of: dict[str, NonNegativeInt] = Field(
+        default_factory=dict, description="The same for single sources, by their name, e.g. {gateway = 60000}."
+    )
+    correct_within_h: float = Field(
+        24.0,
+        ge=0,
+        le=24 * 31,
+        description="Readings that come later still correct alarms of this many hours. Default 24; 0: none.",
     )
 
 

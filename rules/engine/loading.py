@@ -1,0 +1,135 @@
+"""The plant as of the last commit: what was remembered, the newest readings worked on, and those that wait.
+
+An instance without histories needs the newest reading of each input. One with histories begins at its newest checkpoint and is
+shown the readings since, silently: what they told was written when they came.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from bridge.config.settings import Settings
+from bridge.model.reading import microseconds
+from bridge.store import cursor, machine_state, rule
+from bridge.store.cursor import Cursor
+from bridge.store.database import Connection
+from bridge.store.rule import Checkpoint, Version
+from rules.engine import situation
+from rules.engine.asset import Asset, sample_of
+from rules.engine.fitting import RuleIndex
+from rules.engine.lanes import Lanes
+from rules.engine.plant import ASSET, CLOCK, CLOCK_INSTANCE, Plant, Saved
+from rules.engine.replay import read, replay
+from rules.instance import Instance, Situation
+from rules.sample import Sample
+
+_LONG_AGO: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+async def load(
+    connection: Connection,
+    settings: Settings,
+    rules: RuleIndex,
+    versions: Mapping[str, Version],
+    cursors: Mapping[int, Cursor],
+) -> Plant:
+    """Read everything that is remembered."""
+    saved: Saved = {key: found.state for key, found in (await rule.states(connection)).items()}
+    clock = saved.pop((CLOCK, CLOCK_INSTANCE), {})
+    _take_over_earlier_version(saved, clock)
+    known = {int(lane): seq for lane, seq in clock.get("read", {}).items()}
+    lanes = Lanes(frozenset(source.lane for source in settings.source))
+    lanes.restore(clock.get("held"))
+    plant = Plant(
+        settings=settings, rules=rules, versions=versions, state_map=await machine_state.state_map(connection),
+        read={lane: max(found.seq, known.get(lane, 0)) for lane, found in cursors.items()}, saved=saved, lanes=lanes,
+    )  # fmt: skip
+    plant.learn(await cursor.tags(connection))
+    await _recall(connection, plant)
+    await ready(connection, plant)
+    plant.settle()
+    return plant
+
+
+async def ready(connection: Connection, plant: Plant) -> None:
+    """Make the new instances ready: each sees what was read since its rule is active, or knows the newest readings before."""
+    warm: list[tuple[Asset, Instance]] = []
+    for instance in plant.new:
+        asset = plant.assets[instance.equipment_id]
+        since = plant.versions[instance.rule.id].since
+        if asset.released is None:
+            continue
+        if since < asset.released:
+            asset.correct_from(instance, since)
+        else:
+            warm.append((asset, instance))
+    await _warm(connection, plant, warm)
+    plant.new.clear()
+
+
+async def _recall(connection: Connection, plant: Plant) -> None:
+    known = [asset for asset in plant.assets.values() if asset.released]
+    new = set(plant.new)
+    old = [(asset, each) for asset in known for each in asset.instances if each not in new]
+    checkpoints = await rule.newest_checkpoints(
+        connection, sorted({each.rule.id for _, each in old if each.plan.histories})
+    )
+    await _warm(connection, plant, [(asset, each) for asset, each in old if not each.plan.histories])
+    for asset, instance in old:
+        if instance.plan.histories:
+            found = checkpoints.get((instance.rule.id, instance.equipment_id))
+            await _relive(connection, plant, asset, instance, found)
+    released = {tag: asset.released for tag, asset in plant.by_tag.items() if asset.released}
+    for reading in await cursor.readings_after(connection, released, plant.read) if released else []:
+        plant.by_tag[reading.tag_id].hold(reading, None)
+        plant.touched.add(plant.by_tag[reading.tag_id])
+
+
+async def _warm(connection: Connection, plant: Plant, which: Collection[tuple[Asset, Instance]]) -> None:
+    """Give instances the newest readings that were worked on, without judging them."""
+    until = {tag: asset.released for asset, each in which for tag in each.inputs if asset.released}
+    newest: dict[int, list[Sample]] = {}
+    for reading in await cursor.readings_before(connection, until, plant.read) if until else []:
+        newest.setdefault(reading.tag_id, []).append(sample_of(reading))
+    for asset, instance in which:
+        samples = [sample for tag in instance.inputs for sample in newest.get(tag, ())]
+        samples.sort(key=lambda sample: (sample.at_us, sample.ordinal))
+        ruled = asset.ruled or asset.released or _LONG_AGO
+        instance.warm(samples, asset.situation, microseconds(ruled))
+
+
+async def _relive(
+    connection: Connection, plant: Plant, asset: Asset, instance: Instance, checkpoint: Checkpoint | None
+) -> None:
+    """Bring an instance's histories to where they were; what the alarm is is remembered by itself."""
+    assert asset.released is not None, "only what was worked on is gone through again"
+    essence, alarm = instance.essence, instance.dump_alarm()
+    start = checkpoint.at if checkpoint else plant.versions[instance.rule.id].since - timedelta(microseconds=1)
+    instance.restore({**checkpoint.state, **alarm} if checkpoint else {**_nothing(instance), **alarm})
+    samples = await read(connection, plant, asset, instance, start, asset.released)
+    replay(instance, asset, samples, [], microseconds(asset.ruled or asset.released))
+    instance.restore_alarm(alarm)
+    instance.situation = asset.situation
+    instance.stored = essence
+    instance.checkpoint_us = microseconds(checkpoint.at) if checkpoint else None
+
+
+def _nothing(instance: Instance) -> dict[str, Any]:
+    fresh = Instance.create(instance.rule, instance.equipment_id, instance.path, instance.is_final, _tags(instance))
+    return {**fresh.dump(), "now_us": None}
+
+
+def _tags(instance: Instance) -> dict[str, int]:
+    return {entry.plan.spec.tag: tag for tag, entries in instance.inputs.items() for entry in entries}
+
+
+def _take_over_earlier_version(saved: Saved, clock: dict[str, Any]) -> None:
+    """Earlier versions kept how far the assets are worked on in one row."""
+    for equipment_id, (released, newest, behind_s) in clock.get("assets", {}).items():
+        if (ASSET, equipment_id) not in saved:
+            saved[ASSET, equipment_id] = {
+                "released": released, "ruled": released, "newest": newest, "behind_s": behind_s,
+                "situation": situation.dump(Situation()),
+            }  # fmt: skip
