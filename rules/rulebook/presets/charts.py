@@ -11,7 +11,7 @@ from typing import Final
 
 from bridge.model.alarm import Severity
 from rules.language.canonical import number_text
-from rules.rulebook.presets.preset import Draft, Preset, Signal, need_expression
+from rules.rulebook.presets.preset import Draft, Preset, Signal, need_expression, rounded
 from rules.section import Section, count, number
 
 _DEADBAND: Final = 0.2
@@ -48,7 +48,7 @@ def _ewma(fields: Section, signal: Signal) -> list[Draft]:
         Draft(
             Severity.MEDIUM,
             f"{distance} > {number_text(factor)} * {sigma}",
-            f"{distance} < {number_text(left)} * {sigma}",
+            f"{distance} < {number_text(rounded(left))} * {sigma}",
         )
     ]
 
@@ -61,7 +61,7 @@ def _cusum(fields: Section, signal: Signal) -> list[Draft]:
         return []
     found = f"abs(cusum({signal.text}, {target}, {sigma}, {number_text(slack)}, {number_text(interval)}))"
     left = interval * (1 - signal.share(0.5))
-    return [Draft(Severity.MEDIUM, f"{found} > {number_text(interval)}", f"{found} < {number_text(left)}")]
+    return [Draft(Severity.MEDIUM, f"{found} > {number_text(interval)}", f"{found} < {number_text(rounded(left))}")]
 
 
 def _target_and_sigma(fields: Section, signal: Signal) -> tuple[str | None, str | None]:

@@ -9,7 +9,7 @@ from typing import Final
 
 from bridge.model.alarm import Severity
 from rules.language import units
-from rules.rulebook.presets.preset import Draft, Preset, Signal, above
+from rules.rulebook.presets.preset import Draft, Preset, Signal, above, rounded
 from rules.section import Section, one_of
 
 VELOCITY: Final = "mm/s"
@@ -51,7 +51,7 @@ def _drafts(fields: Section, signal: Signal, limits: Limits) -> list[Draft]:
     if found is None:
         fields.reader.tell(fields.item, f"unit mismatch: the limits are in {VELOCITY} RMS, {signal.text} is in {unit}")
         return []
-    _, warn, trip = (round(limit * found.factor, 12) for limit in limits)
+    _, warn, trip = (rounded(limit * found.factor) for limit in limits)
     share = signal.share(_DEADBAND)
     return [above(signal.text, Severity.MEDIUM, warn, share), above(signal.text, Severity.HIGH, trip, share)]
 

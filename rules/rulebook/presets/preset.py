@@ -49,7 +49,14 @@ class Preset:
 
 def above(signal: str, severity: Severity, limit: float, share: float) -> Draft:
     """A level above a limit, left at a share of it below."""
-    return Draft(severity, f"{signal} > {number_text(limit)}", f"{signal} < {number_text(limit * (1 - share))}")
+    return Draft(
+        severity, f"{signal} > {number_text(limit)}", f"{signal} < {number_text(rounded(limit * (1 - share)))}"
+    )
+
+
+def rounded(value: float) -> float:
+    """To twelve digits: 2.8 less a tenth is 2.52."""
+    return float(f"{value:.12g}")
 
 
 def bracketed(text: str) -> str:

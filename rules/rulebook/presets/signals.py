@@ -7,7 +7,7 @@ from typing import Final
 from bridge.model.alarm import Severity
 from rules.durations import duration_us
 from rules.language.canonical import duration_text, number_text
-from rules.rulebook.presets.preset import Draft, Preset, Signal
+from rules.rulebook.presets.preset import Draft, Preset, Signal, rounded
 from rules.section import Section, count, number, one_of, text
 
 _SECOND: Final = 1_000_000
@@ -40,7 +40,9 @@ def _rate_of_change(fields: Section, signal: Signal) -> list[Draft]:
     found = {"both": f"abs({rate})", "rising": rate, "falling": f"-{rate}"}[direction]
     a_second = limit * _SECOND / per_us
     left = a_second * (1 - signal.share(0.2))
-    return [Draft(Severity.MEDIUM, f"{found} > {number_text(a_second)}", f"{found} < {number_text(left)}")]
+    return [
+        Draft(Severity.MEDIUM, f"{found} > {number_text(rounded(a_second))}", f"{found} < {number_text(rounded(left))}")
+    ]
 
 
 def _out_of_range(fields: Section, signal: Signal) -> list[Draft]:
@@ -56,8 +58,8 @@ def _out_of_range(fields: Section, signal: Signal) -> list[Draft]:
     band, name = span * signal.share(_DEADBAND), signal.text
     out = [f"{name} < {number_text(least)}"] if least is not None else []
     out += [f"{name} > {number_text(most)}"] if most is not None else []
-    inside = [f"{name} > {number_text(least + band)}"] if least is not None else []
-    inside += [f"{name} < {number_text(most - band)}"] if most is not None else []
+    inside = [f"{name} > {number_text(rounded(least + band))}"] if least is not None else []
+    inside += [f"{name} < {number_text(rounded(most - band))}"] if most is not None else []
     return [Draft(Severity.MEDIUM, " || ".join(out), " && ".join(inside))]
 
 
