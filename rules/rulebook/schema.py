@@ -52,6 +52,7 @@ def _rule() -> Schema:
                        "description": "Tags of the asset, under names that expressions use."},
             "baseline": _baseline(),
             "let": {"type": "object", "maxProperties": 64, "additionalProperties": _expression("What the name stands for."),
+ "description": "Names for expressions.",
                     "description": "Names for expressions."},
             "levels": _list(_level(), "Levels of the alarm, mildest first.", minItems=1),
             "on": _expression("Which pieces are meant, e.g. delta(good) > 0."),
