@@ -66,3 +66,12 @@ cross join lateral (
     select k.* from reading as k where k.tag_id = w.tag_id and k.ts < %(first)s order by k.ts desc, k.ordinal desc limit 1
 ) as r
 order by r.tag_id;
+
+-- name: fill
+-- The bench's readings of one tag, one a second: a slow wave, and seven minutes above the limits in every fourteen hours.
+insert into reading (ts, value, quality, batch_seq, tag_id, ordinal, lane)
+select
+    %(first)s + make_interval(secs => n),
+    case when n %% 50000 < 400 then 8.2 else 1.5 + 0.3 * sin(n / 100.0) end,
+    0, 1, %(tag)s, 0, 1
+from generate_series(0, %(readings)s - 1) as n;

@@ -71,3 +71,18 @@ def relay(
     from bridge.cli.bench.relay import RelayOptions, run_relay
 
     run_relay(RelayOptions(json, events, runs, backlog), Console(highlight=False))
+
+
+@bench.command()
+def backtest(
+    json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
+    days: Annotated[int, typer.Option(min=1, help="Days of readings, one a second.")] = 365,
+    ways: Annotated[str, typer.Option(help="Where from: memory, csv, database.")] = "memory,csv,database",
+) -> None:
+    """A backtest of one tag-year at one reading a second: a rule of two levels with delays, on one core."""
+    from bridge.cli.bench.backtest import WAYS, BacktestBenchOptions, run_backtest_bench
+
+    wanted = tuple(way.strip() for way in ways.split(","))
+    if unknown := set(wanted) - set(WAYS):
+        raise typer.BadParameter(f"{min(unknown)} is no way; there is {', '.join(WAYS)}", param_hint="--ways")
+    run_backtest_bench(BacktestBenchOptions(json, days, wanted), Console(highlight=False))
