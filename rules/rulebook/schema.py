@@ -52,7 +52,6 @@ def _rule() -> Schema:
                        "description": "Tags of the asset, under names that expressions use."},
             "baseline": _baseline(),
             "let": {"type": "object", "maxProperties": 64, "additionalProperties": _expression("What the name stands for."),
- "description": "Names for expressions.",
                     "description": "Names for expressions."},
             "levels": _list(_level(), "Levels of the alarm, mildest first.", minItems=1),
             "on": _expression("Which pieces are meant, e.g. delta(good) > 0."),
@@ -124,7 +123,7 @@ def _baseline() -> Schema:
         "where": _states("Only what was read in these states. Default: all."),
         "by": _mapping({"of": _expression("The input, e.g. a speed."), "band": _number("Width of a band.")}, "of", "band",
                        says="One norm for each band of another input."),
-    }, "of", "window")  # fmt: skip
+    }, "of", "window", says="What is normal: names the past of a signal for expressions.")  # fmt: skip
 
 
 def _preset() -> Schema:
