@@ -1,6 +1,6 @@
 """A proxy before a business system that breaks requests on purpose, for what the system itself cannot be told to do.
 
-500, 502, 429          answered by the proxy, nothing reaches the system
+401, 429, 500, 502     answered by the proxy, nothing reaches the system
 malformed              carried out, and answered with half a document
 success_without_effect not carried out, and answered as if it had been
 timeout_before_commit  held until the client goes, nothing reaches the system
@@ -20,8 +20,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
+from urllib.parse import unquote
 
-BEFORE = {"500", "502", "429", "success_without_effect", "timeout_before_commit", "drop_before_commit"}
+BEFORE = {"401", "500", "502", "429", "success_without_effect", "timeout_before_commit", "drop_before_commit"}
 AFTER = {"malformed", "timeout_after_commit", "drop_after_commit", "drip", "slow"}
 
 
@@ -129,7 +130,7 @@ class FaultyProxy:
 
     async def _answer_itself(self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         match fault.mode:
-            case "500" | "502":
+            case "401" | "500" | "502":
                 writer.write(_http(fault.mode, b"<html>broken</html>"))
             case "429":
                 writer.write(_http("429", b"slowly", f"Retry-After: {fault.seconds:g}\r\n"))
@@ -173,7 +174,7 @@ async def _read(reader: asyncio.StreamReader) -> tuple[bytes, str]:
     length = next((int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")), 0)
     body = await reader.readexactly(length)
     method, path, _ = lines[0].decode().split(" ", 2)
-    return b"\r\n".join([*lines, b"Connection: close", b"", b""]) + body, f"{method} {path.partition('?')[0]}"
+    return b"\r\n".join([*lines, b"Connection: close", b"", b""]) + body, f"{method} {unquote(path.partition('?')[0])}"
 
 
 def _http(status: str, body: bytes, headers: str = "") -> bytes:

@@ -191,9 +191,9 @@ _EQUIPMENT = Model(
 _NAMED_ONLY = (
     "uom.uom",
     "stock.picking.type",
-    "stock.location",
     "res.partner",
     "res.company",
+    "stock.scrap.reason.tag",
     "maintenance.stage",
     "maintenance.team",
     "maintenance.equipment.category",
@@ -215,6 +215,7 @@ MODELS: dict[str, Model] = {
             {"product_id": False, "product_qty": 1.0, "component_id": False, "component_qty": 1.0},
             {"product_id": "product.product", "component_id": "product.product"},
         ),
+        Model("stock.location", {"name": False, "complete_name": False, "usage": "internal"}),
         *(Model(name, {"name": False}) for name in _NAMED_ONLY),
     )
 }

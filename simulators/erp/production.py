@@ -146,6 +146,8 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
 
 
 def _book(call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str) -> None:
+    if call.store.is_period_closed():
+        raise UserRefused("You cannot add or modify entries prior to and inclusive of the lock date 2100-01-01.")
     call.store.move(kind, product, location, str(quantity), origin, document, call.now)
 
 

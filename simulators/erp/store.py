@@ -51,6 +51,14 @@ class Store:
             raise
         self._db.execute("commit")
 
+    def close_period(self) -> None:
+        """Lock the books: nothing is posted any more."""
+        self.count_up("period closed")
+
+    def is_period_closed(self) -> bool:
+        """Whether the books are locked."""
+        return bool(self.counted("period closed"))
+
     def close(self) -> None:
         """Close the database."""
         self._db.close()

@@ -22,7 +22,7 @@ OPEN_ORDER_STATES = ("confirmed", "progress", "to_close")
 _NAMES: dict[str, dict[int, str]] = {
     "uom.uom": {1: "Units"},
     "res.company": {1: "Acme Dortmund"},
-    "stock.location": {5: "WH/Stock", 9: "Virtual Locations/Scrap"},
+    "stock.scrap.reason.tag": {1: "porosity", 2: "crack"},
     "stock.picking.type": {2: "Dortmund: Delivery Orders", 11: "Dortmund: line1", 12: "Dortmund: line2"},
     "res.partner": {1: "Ruhr Pumps", 2: "Nordwind Drives", 3: "Hafen Cranes", 4: "Eifel Gears", 5: "Alpen Lifts"},
     "maintenance.stage": {1: "New Request", 2: "In Progress", 3: "Repaired", 4: "Scrap"},
@@ -33,6 +33,10 @@ _PRODUCTS: dict[int, Row] = {
     1: {"name": "Bearing housing L1", "default_code": "HSG-L1", "standard_price": 42.0, "list_price": 79.0},
     2: {"name": "Bearing housing L2", "default_code": "HSG-L2", "standard_price": 38.5, "list_price": 71.0},
     3: {"name": "Bar stock 60 mm", "default_code": "BAR-60", "standard_price": 9.8, "list_price": 0.0},
+}
+_LOCATIONS: dict[int, Row] = {
+    5: {"name": "Stock", "complete_name": "WH/Stock", "usage": "internal"},
+    9: {"name": "Scrap", "complete_name": "Virtual Locations/Scrap", "usage": "inventory"},
 }
 _MACHINES = ("saw", "cnc", "insp")
 
@@ -45,6 +49,8 @@ def found(store: Store, seed: int, orders_per_line: int, quantity: tuple[int, in
     for model, names in _NAMES.items():
         for number, name in names.items():
             store.create(model, {"name": name}, now, number)
+    for number, location in _LOCATIONS.items():
+        store.create("stock.location", location, now, number)
     for number, product in _PRODUCTS.items():
         store.create("product.product", product, now, number)
         quantity_at_start = "1000" if product["list_price"] else "5000"

@@ -7,30 +7,75 @@ from contextlib import asynccontextmanager
 import pytest
 
 from bridge.erp.connectors import CONNECTORS
-from tests.erp_process import SimulatedErp
+from tests.contract.scenes import KINDS
 from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.erp_systems.erpnext import SimulatedErpNext
+from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.erp_systems.sap_s4 import SimulatedSap
+from tests.erp_systems.tryton82 import RealTryton
+from tests.erp_systems.webhook import SimulatedReceiver
+from tests.faulty_proxy import FaultyProxy
+
+SYSTEMS = {
+    "business_central": SimulatedBusinessCentral,
+    "erpnext": SimulatedErpNext,
+    "odoo19": SimulatedOdoo,
+    "sap_s4": SimulatedSap,
+    "tryton82": RealTryton,
+    "webhook": SimulatedReceiver,
+}
 
 
-@pytest.fixture(params=sorted(CONNECTORS))
-def system_type(request):
-    """Every connector of the table goes through the same suite."""
-    return request.param
+def pytest_generate_tests(metafunc):
+    """Every connector of the table goes through the same suite; where a test asks for a kind, with each kind that it carries.
+
+    `not_promised` of a system says by name and reason which tests ask for what its connector cannot promise.
+    """
+    if "system_type" not in metafunc.fixturenames:
+        return
+    business = [name for name in sorted(CONNECTORS) if _kinds(name)]
+    told = {name: getattr(SYSTEMS.get(name), "not_promised", {}) for name in business}
+    names = [name for name, without in told.items() if metafunc.function.__name__ not in without]
+    if "kind" in metafunc.fixturenames:
+        pairs = [(name, kind) for name in names for kind in sorted(_kinds(name))]
+        metafunc.parametrize(("system_type", "kind"), pairs, ids=[f"{name}-{kind}" for name, kind in pairs])
+    else:
+        metafunc.parametrize("system_type", names)
+
+
+def _kinds(name):
+    kinds = getattr(CONNECTORS[name], "kinds", frozenset())
+    return kinds & KINDS if isinstance(kinds, frozenset) else frozenset()
 
 
 @pytest.fixture
-async def system(system_type, tmp_path):
+async def system(system_type, tmp_path, request):
     """A business system that the connector speaks to, and the levers to break it."""
-    systems = {
-        "odoo19": SimulatedErp,
-        "sap_s4": SimulatedSap,
-        "erpnext": SimulatedErpNext,
-        "business_central": SimulatedBusinessCentral,
-    }
-    assert system_type in systems, f"the connector {system_type} has no system to be tested against"
-    async with systems[system_type](tmp_path / "system") as running:
+    assert system_type in SYSTEMS, f"the connector {system_type} has no system to be tested against"
+    place = request.getfixturevalue("tryton") if system_type == "tryton82" else tmp_path / "system"
+    async with SYSTEMS[system_type](place) as running:
         yield running
+
+
+@pytest.fixture
+async def proxy(system):
+    """A proxy before the system that breaks requests on purpose."""
+    async with FaultyProxy.before(system.port) as running:
+        yield running
+
+
+@pytest.fixture
+async def through(proxy, system, system_type):
+    """The connector behind the proxy; it waits long, so that only a proxy's failure is one."""
+    async with CONNECTORS[system_type](system.settings(url=proxy.url, timeout_s=30)) as connector:
+        yield connector
+
+
+@pytest.fixture
+async def impatient(proxy, system, system_type):
+    """The same, but it waits for no answer longer than a moment."""
+    async with CONNECTORS[system_type](system.settings(url=proxy.url, timeout_s=0.2)) as connector:
+        yield connector
 
 
 @pytest.fixture

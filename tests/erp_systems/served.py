@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from datetime import date
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,7 +23,7 @@ def _listener(port: int) -> socket.socket:
 class Served:
     """One system. `stop` is a power cut for its clients; what it booked stays in memory for `start`."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System | None) -> None:
         self.system = system
         self.failures = Failures(seed=1, hold_s=30)
         self._listener = _listener(0)
@@ -43,10 +44,13 @@ class Served:
     ) -> None:
         await self.stop()
 
+    def app(self) -> Any:
+        return build_app(self.system, self.failures)
+
     async def start(self) -> None:
         if self._listener.fileno() == -1:
             self._listener = _listener(self.port)
-        self._server = server(build_app(self.system, self.failures), "127.0.0.1", self.port)
+        self._server = server(self.app(), "127.0.0.1", self.port)
         self._serving = asyncio.create_task(self._server.serve([self._listener]))
         while not self._server.started:  # noqa: ASYNC110  # uvicorn tells nobody; it takes a few turns of the loop
             await asyncio.sleep(0)
@@ -65,6 +69,9 @@ class Served:
 
     async def fail(self, mode: str, *, count: int = 1, match: str = "", seconds: float | None = None) -> None:
         self.failures.order(Failure(mode, count, match, seconds))
+
+    async def close_period(self) -> None:
+        self.system.business.closed_before = date(2100, 1, 1)
 
     async def truth(self) -> dict[str, Any]:
         return self.system.truth()

@@ -13,8 +13,8 @@ from types import TracebackType
 from typing import Final, Self
 
 from bridge.config.settings import OdooSettings
-from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
-from bridge.erp.odoo19 import inbound, maintenance, production
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry, refuse_lots
+from bridge.erp.odoo19 import inbound, maintenance, master_data, production
 from bridge.erp.odoo19.client import OdooClient
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import (
@@ -36,6 +36,7 @@ class Odoo19:
     kinds = _KINDS
 
     def __init__(self, settings: OdooSettings) -> None:
+        self._settings = settings
         self._product_uom = settings.product_uom
         self._client = OdooClient(settings)
 
@@ -61,6 +62,7 @@ class Odoo19:
         """Quantity, components, mark done; or one create."""
         match event:
             case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
+                refuse_lots("Odoo", event)
                 chain = await production.read_chain(self._client, event.order_ref)
                 return production.plan(chain, event, self._product_uom)
             case WorkRequest():
@@ -108,8 +110,8 @@ class Odoo19:
         return []
 
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
-        """Nothing yet."""
-        return []
+        """Items, units, locations, reasons, equipment."""
+        return await master_data.check(self._client, self._settings, equipment)
 
 
 def _is_one_id(value: object) -> bool:

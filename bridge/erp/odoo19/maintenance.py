@@ -26,7 +26,7 @@ async def plan(client: OdooClient, event: WorkRequest) -> list[Step]:
     """Create the request. Raises BusinessError where Odoo does not know the equipment."""
     values = {
         "name": event.title,
-        "equipment_id": await _equipment(client, event.equipment),
+        "equipment_id": await find_equipment(client, event.equipment),
         "maintenance_type": "corrective",
         "priority": _PRIORITIES.get(event.priority, "1"),
         "description": _description(event),
@@ -34,7 +34,7 @@ async def plan(client: OdooClient, event: WorkRequest) -> list[Step]:
     return [Step("create request", CREATE, {"vals_list": [values]}, is_repeatable=False)]
 
 
-async def _equipment(client: OdooClient, path: str) -> int:
+async def find_equipment(client: OdooClient, path: str) -> int:
     """The id of the equipment whose serial number is the path, or else whose name is the path or its last part."""
     for field, value in (("serial_no", path), ("name", path), ("name", path.rpartition("/")[2])):
         body: dict[str, Any] = {"domain": [[field, "=", value]], "fields": ["name"], "limit": 2}

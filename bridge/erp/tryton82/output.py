@@ -19,6 +19,7 @@ from bridge.erp.tryton82.order import Move, Order, done, find_by_total, plain
 from bridge.errors import BusinessError
 from bridge.model.production import Disposition, MaterialActual
 
+DATE: Final = "date start"
 CLOSE: Final = "close order"
 
 
@@ -87,9 +88,7 @@ def begin(order: Order, effective: date) -> list[Step]:
     path = f"production/{order.id}"
     steps = []
     if order.state in ("waiting", "assigned") and not order.is_dated:
-        steps.append(
-            Step("date start", f"PUT {path}", {"effective_start_date": to_date(effective)}, is_repeatable=True)
-        )
+        steps.append(Step(DATE, f"PUT {path}", {"effective_start_date": to_date(effective)}, is_repeatable=True))
     if order.state == "waiting":
         steps.append(Step("reserve inputs", f"POST {path}/assign_try", {}, is_repeatable=True))
     if order.state in ("waiting", "assigned"):

@@ -1,0 +1,38 @@
+"""The simulated Odoo as the contract suite meets it, served by this process; tests/erp_process.py has it as one of its own."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bridge.config.settings import OdooSettings
+from simulators.erp import trade
+from simulators.erp.http import Erp, build_app
+from simulators.erp.store import Store
+from tests.erp_process import KEY
+from tests.erp_systems.served import Served
+
+
+class SimulatedOdoo(Served):
+    """Six orders a line of 40 pieces each; nothing is shipped while a test runs."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(system=None)
+        folder.mkdir(parents=True, exist_ok=True)
+        self._erp = Erp(Store(folder / "erp.sqlite"), self.failures, KEY, "acme", lambda: datetime.now(UTC))
+        with self._erp.store.transaction():
+            trade.found(self._erp.store, 7, 6, (40, 40), datetime.now(UTC))
+
+    def app(self) -> Any:
+        return build_app(self._erp)
+
+    def settings(self, **changes: Any) -> OdooSettings:
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}
+        return OdooSettings.model_validate({**given, "poll_s": 0.5, **changes})
+
+    async def truth(self) -> dict[str, Any]:
+        return self._erp.truth()
+
+    async def close_period(self) -> None:
+        self._erp.store.close_period()
