@@ -27,7 +27,7 @@ for update;
 
 -- name: next_reading
 -- When the machine next told its state.
-select min(ts) as at from reading where tag_id = %(tag_id)s and ts > %(at)s and ts < coalesce(%(until)s, 'infinity');
+select min(ts) as at from reading where tag_id = %(tag_id)s and ts > %(at)s and ts < coalesce(%(until)s::timestamptz, 'infinity');
 
 -- name: shorten
 update machine_state set during = tstzrange(lower(during), %(at)s), revision = revision + 1 where id = %(id)s;
