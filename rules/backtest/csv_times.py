@@ -51,13 +51,20 @@ def _all_alike(cells: Sequence[str]) -> NDArray[np.int64] | None:
     first = cells[0]
     try:
         if _PLAIN.fullmatch(first.removesuffix("Z")):
-            has_z = first.endswith("Z")
-            if any(len(cell) != len(first) or cell.endswith("Z") != has_z for cell in cells):
-                return None
-            texts = np.array([cell[:-1] for cell in cells] if has_z else cells)
-            return texts.astype("datetime64[us]").astype(np.int64)
+            return _plain(cells, len(first), has_z=first.endswith("Z"))
         seconds = np.array(cells, dtype=np.float64)
     except ValueError:
         return None
     is_sound = bool((np.abs(seconds) < _SPAN_S).all())  # also of nan: false
     return np.round(seconds * 1e6).astype(np.int64) if is_sound else None
+
+
+def _plain(cells: Sequence[str], length: int, *, has_z: bool) -> NDArray[np.int64] | None:
+    """Times of one length, with or without a Z each. Raises ValueError where one is no time."""
+    if set(map(len, cells)) != {length}:
+        return None
+    letters = np.frombuffer("".join(cells).encode("ascii"), dtype=np.uint8).reshape(-1, length)
+    if has_z != bool((letters[:, -1] == ord("Z")).all()) or bool((letters[:, 10:] == ord("+")).any()):
+        return None
+    texts = np.ascontiguousarray(letters[:, : length - has_z]).view(f"S{length - has_z}").ravel()
+    return texts.astype("datetime64[us]").astype(np.int64)
