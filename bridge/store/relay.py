@@ -153,25 +153,25 @@ async def begin_next(
 
 async def keep_plans(connection: Connection, plans: Sequence[Plan], settle: timedelta) -> None:
     """Write what is going to be sent."""
-    checkpoints = [Jsonb({"steps": plan.steps, "done": 0}) for plan in plans]
-    await connection.execute(
-        _QUERIES.keep_plans, {"ids": [plan.id for plan in plans], "checkpoints": checkpoints, "settle": settle}
-    )
+    rows = [{"id": plan.id, "checkpoint": {"steps": plan.steps, "done": 0}} for plan in plans]
+    await connection.execute(_QUERIES.keep_plans, {"plans": Jsonb(rows), "settle": settle})
 
 
 async def record(connection: Connection, attempts: Sequence[Attempted], settle: timedelta) -> None:
     """Keep requests with their answers, and how far the plans are."""
-    exchanges = [attempted.exchange for attempted in attempts]
-    columns = {
-        "ids": [attempted.id for attempted in attempts],
-        "steps": [exchange.step for exchange in exchanges],
-        "outcomes": [exchange.outcome for exchange in exchanges],
-        "statuses": [exchange.status for exchange in exchanges],
-        "requests": [None if exchange.request is None else Jsonb(exchange.request) for exchange in exchanges],
-        "answers": [storable(exchange.answer) for exchange in exchanges],
-        "durations_ms": [exchange.duration_ms for exchange in exchanges],
-    }
-    await connection.execute(_QUERIES.record_attempts, columns)
+    rows = [
+        {
+            "id": attempted.id,
+            "step": attempted.exchange.step,
+            "outcome": attempted.exchange.outcome,
+            "status": attempted.exchange.status,
+            "request": attempted.exchange.request,
+            "answer": storable(attempted.exchange.answer),
+            "duration_ms": attempted.exchange.duration_ms,
+        }
+        for attempted in attempts
+    ]
+    await connection.execute(_QUERIES.record_attempts, {"attempts": Jsonb(rows)})
     if done := [(attempted.id, attempted.done) for attempted in attempts if attempted.done is not None]:
         ids, numbers = zip(*done, strict=True)
         await connection.execute(_QUERIES.steps_done, {"ids": list(ids), "done": list(numbers), "settle": settle})

@@ -123,17 +123,17 @@ returning
     outbox.created_at, head.state = 'sending' as was_sending;
 
 -- name: keep_plans
+-- The rows come as one JSON text: JSON within an array has to be escaped and read twice.
 update outbox
 set checkpoint = p.checkpoint, next_at = now() + %(settle)s
-from unnest(%(ids)s::bigint [], %(checkpoints)s::jsonb []) as p (id, checkpoint)
+from jsonb_to_recordset(%(plans)s) as p (id bigint, checkpoint jsonb)
 where outbox.id = p.id;
 
 -- name: record_attempts
 insert into outbox_attempt (outbox_id, step, outcome, status, request, answer, duration_ms)
-select *
-from unnest(
-    %(ids)s::bigint [], %(steps)s::text [], %(outcomes)s::text [], %(statuses)s::int [], %(requests)s::jsonb [], %(answers)s::text [],
-    %(durations_ms)s::float8 []
+select id, step, outcome, status, nullif(request, 'null'), answer, duration_ms
+from jsonb_to_recordset(%(attempts)s) as a (
+    id bigint, step text, outcome text, status int, request jsonb, answer text, duration_ms float8
 );
 
 -- name: steps_done
