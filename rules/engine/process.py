@@ -1,4 +1,7 @@
-"""The process: one task follows the lanes, one hears of new batches, one completes tickets' evidence, one keeps the calendar.
+"""The process: a task for each of its duties.
+
+One follows the lanes, one hears of new batches, one reads changed rule files, one completes tickets' evidence, one keeps the calendar,
+one looks after shelves, clocks and notifications (rules/tickets/duty.py).
 
 The database may be away at any time: each task tries again by itself and goes on where the last commit left it.
 """
@@ -19,7 +22,8 @@ from bridge.store import cursor
 from bridge.store.database import Connection, connected
 from bridge.store.equipment import apply_calendar
 from rules.engine.follow import Follower, utc_now
-from rules.rulebook import load_rules
+from rules.engine.watching import RuleFiles
+from rules.tickets.duty import keep_watch
 from rules.tickets.evidence import complete_due
 
 log = structlog.get_logger()
@@ -36,15 +40,22 @@ Work = Callable[[Connection], Awaitable[None]]
 
 async def run(settings: Settings, stop: asyncio.Event) -> None:
     """Follow the lanes until `stop` is set. Raises ConfigError where the rule files are wrong."""
-    rulebook = load_rules(settings.rules.files)
-    follower = Follower(settings, rulebook)
+    files = RuleFiles(settings.rules.files)
+    follower = Follower(settings, files.read())
+    files.listen()
     wake = asyncio.Event()
     dsn = settings.database.dsn.get_secret_value()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(_keep("rules", dsn, stop, lambda connection: _follow(connection, follower, wake, stop)))
+        tasks.create_task(
+            _keep("rules", dsn, stop, lambda connection: _follow(connection, follower, files, wake, stop))
+        )
+        tasks.create_task(_keep("rules files", dsn, stop, lambda connection: files.keep(connection, wake, stop)))
         tasks.create_task(_keep("rules listen", dsn, stop, lambda connection: _listen(connection, wake, stop)))
         tasks.create_task(_keep("rules calendar", dsn, stop, lambda connection: _expand(connection, settings, stop)))
         tasks.create_task(_keep("rules evidence", dsn, stop, lambda connection: _complete(connection, follower, stop)))
+        tasks.create_task(
+            _keep("rules duty", dsn, stop, lambda connection: _watch(connection, follower, settings, stop))
+        )
 
 
 async def _keep(name: str, dsn: str, stop: asyncio.Event, work: Work) -> None:
@@ -83,10 +94,15 @@ async def _connected(name: str, dsn: str, work: Work) -> None:
         await work(connection)
 
 
-async def _follow(connection: Connection, follower: Follower, wake: asyncio.Event, stop: asyncio.Event) -> None:
+async def _follow(
+    connection: Connection, follower: Follower, files: RuleFiles, wake: asyncio.Event, stop: asyncio.Event
+) -> None:
     await follower.open(connection, utc_now())
     while not stop.is_set():
         wake.clear()
+        if (fresh := files.fresh) is not None:
+            await follower.reload(connection, fresh, utc_now())
+            files.fresh = None if files.fresh is fresh else files.fresh
         if await follower.step(connection, utc_now()):
             continue
         due = follower.wakes_at()
@@ -108,6 +124,10 @@ async def _complete(connection: Connection, follower: Follower, stop: asyncio.Ev
     while not stop.is_set():
         await complete_due(connection, lambda equipment_id: follower.clock(equipment_id, utc_now()))
         await pause(stop, _EVIDENCE_S)
+
+
+async def _watch(connection: Connection, follower: Follower, settings: Settings, stop: asyncio.Event) -> None:
+    await keep_watch(connection, settings, follower.rules, stop)
 
 
 async def _expand(connection: Connection, settings: Settings, stop: asyncio.Event) -> None:

@@ -48,7 +48,8 @@ def _exchange(plant: Plant, asset: Asset, changed: list[Rule], same: set[str]) -
     carried = []
     for wanted in [*plant.fitting(asset, changed), *tried_again]:
         instance = plant.add_instance(asset, wanted)
-        if old := gone.get(wanted.id):
+        old = gone.get(wanted.id)
+        if old is not None and not old.is_parked:  # what failed begins anew, with all that was read since its rule is active
             _carry(plant, instance, old)
             carried.append(instance)
     if gone:
