@@ -24,6 +24,11 @@ async def alarm(connection: Connection, alarm_id: int) -> Row | None:
     return await (await connection.execute(_QUERIES.alarm, {"id": alarm_id})).fetchone()
 
 
+async def alarm_events(connection: Connection, alarm_id: int) -> list[Row]:
+    """The history of an alarm, oldest first."""
+    return await (await connection.execute(_QUERIES.alarm_events, {"id": alarm_id})).fetchall()
+
+
 async def tickets(
     connection: Connection, *, closed: bool = False, equipment_id: int | None = None, most: int = _MOST
 ) -> list[Row]:

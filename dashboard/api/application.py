@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from dashboard.api import health, history, login, routes, static
+from dashboard.api import alarm_load, health, history, login, operators, routes, static, tickets
 from dashboard.api.guard import Guard, content_security_policy
 from dashboard.api.live import socket
 from dashboard.api.live.frames import Frames
@@ -31,8 +31,8 @@ def build(tower: Tower, frames: Frames) -> ASGIApp:
     )
     api.state.tower = tower
     api.state.frames = frames
-    for router in (login.router, routes.router, history.router, health.router, static.router, socket.router):
-        api.include_router(router)
+    for part in (login, routes, operators, tickets, alarm_load, history, health, static, socket):
+        api.include_router(part.router)
     # Dash answers every other address with its page: what looks like the API must say that it is not there.
     api.add_api_route(
         "/api/{rest:path}", _not_found, methods=["GET", "POST", "PUT", "PATCH", "DELETE"], include_in_schema=False

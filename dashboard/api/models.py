@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Any, Self
+from typing import Any, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from bridge.model.text import storable
 from bridge.store.database import Row
 from dashboard.api.window import WindowName
 from dashboard.kpis import KpiValue, Status
@@ -36,12 +35,6 @@ class Credentials(BaseModel):
 
     login: str = Field(min_length=1, max_length=200)
     password: str = Field(min_length=1, max_length=1000)
-
-
-class Note(BaseModel):
-    """What an operator says to an acknowledgement."""
-
-    note: Annotated[str, AfterValidator(storable)] = Field("", max_length=1000)
 
 
 class KpiAnswer(Answer):
@@ -152,6 +145,11 @@ class AlarmAnswer(Answer):
     acked_by: str | None
     returned_at: datetime | None
     closed_at: datetime | None
+    revision: int | None = Field(None, description="Changes with the alarm; a step may say which one the person saw.")
+    overlay: str | None = Field(None, description="shelved, suppressed or out_of_service: nobody is called.")
+    suppressed_by: str | None = None
+    shelved_until: datetime | None = None
+    verdict: str | None = Field(None, description="Whether it told the truth: true, false, unknown.")
 
 
 class TicketAnswer(Answer):

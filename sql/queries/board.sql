@@ -5,11 +5,19 @@
 select
     a.id, a.rule_id, a.rule_version, a.equipment_id, e.path as equipment, e.name as machine, l.name as line,
     a.severity, a.state, a.quality, a.message, a.consequence, a.response, a.inputs,
-    a.raised_at, a.acked_at, a.acked_by, a.returned_at, a.closed_at
+    a.raised_at, a.acked_at, a.acked_by, a.returned_at, a.closed_at, a.suppressed_by, e.position, e.parent_id as line_id,
+    (select max(h.id) from alarm_event as h where h.alarm_id = a.id) as revision,
+    alarm_overlay(a.rule_id, a.equipment_id, a.suppressed_by, now()) as overlay,
+    (
+        select s.until from shelf as s
+        where s.rule_id = a.rule_id and s.equipment_id = a.equipment_id and s.ended_at is null and s.until > now()
+    ) as shelved_until,
+    v.verdict
 from alarm as a
 join equipment as e on e.id = a.equipment_id
 left join equipment as l on l.id = e.parent_id
-where (a.closed_at is not null) = %(closed)s
+left join alarm_verdict as v on v.alarm_id = a.id
+where (a.closed_at is not null) = %(closed)s and not a.shadow
 and (%(equipment_id)s::int is null or a.equipment_id = %(equipment_id)s)
 order by
     array_position(array['critical', 'high', 'medium', 'low'], a.severity), a.raised_at desc
@@ -19,11 +27,26 @@ limit %(most)s;
 select
     a.id, a.rule_id, a.rule_version, a.equipment_id, e.path as equipment, e.name as machine, l.name as line,
     a.severity, a.state, a.quality, a.message, a.consequence, a.response, a.inputs,
-    a.raised_at, a.acked_at, a.acked_by, a.returned_at, a.closed_at
+    a.raised_at, a.acked_at, a.acked_by, a.returned_at, a.closed_at, a.suppressed_by, e.position, e.parent_id as line_id,
+    (select max(h.id) from alarm_event as h where h.alarm_id = a.id) as revision,
+    alarm_overlay(a.rule_id, a.equipment_id, a.suppressed_by, now()) as overlay,
+    (
+        select s.until from shelf as s
+        where s.rule_id = a.rule_id and s.equipment_id = a.equipment_id and s.ended_at is null and s.until > now()
+    ) as shelved_until,
+    v.verdict
 from alarm as a
 join equipment as e on e.id = a.equipment_id
 left join equipment as l on l.id = e.parent_id
+left join alarm_verdict as v on v.alarm_id = a.id
 where a.id = %(id)s;
+
+-- name: alarm_events
+-- The way of an alarm through its states, what late readings showed to be otherwise included.
+select id, at, kind, actor, note, severity, annunciated
+from alarm_event
+where alarm_id = %(id)s
+order by at, id;
 
 -- name: tickets
 select

@@ -1,0 +1,65 @@
+-- Figures of alarm load: what called people, by unit (console, area or line).
+
+-- name: counts
+-- How often each source called people in each unit.
+select m.unit, a.rule_id, a.equipment_id, v.severity, count(*) as alarms, max(v.at) as last_at
+from alarm_event as v
+inner join alarm as a on v.alarm_id = a.id
+inner join unnest(%(equipment)s::int [], %(units)s::text []) as m (equipment_id, unit) on a.equipment_id = m.equipment_id
+where
+    v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
+    and not a.shadow and v.superseded_at is null
+group by m.unit, a.rule_id, a.equipment_id, v.severity;
+
+-- name: times
+-- When people were called in each unit, seconds since 1970, oldest first.
+select m.unit, array_agg(extract(epoch from v.at)::double precision order by v.at) as times
+from alarm_event as v
+inner join alarm as a on v.alarm_id = a.id
+inner join unnest(%(equipment)s::int [], %(units)s::text []) as m (equipment_id, unit) on a.equipment_id = m.equipment_id
+where
+    v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
+    and not a.shadow and v.superseded_at is null
+group by m.unit;
+
+-- name: chattering
+-- Sources that called three times or more within a minute: how often they did, and when last.
+select c.rule_id, c.equipment_id, count(*) as times, max(c.at) as last_at
+from (
+    select
+        a.rule_id, a.equipment_id, v.at,
+        lag(v.at, %(more)s) over (partition by a.rule_id, a.equipment_id order by v.at) as before
+    from alarm_event as v
+    inner join alarm as a on v.alarm_id = a.id
+    where
+        v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
+        and not a.shadow and v.superseded_at is null
+) as c
+where c.at - c.before <= interval '1 minute'
+group by c.rule_id, c.equipment_id;
+
+-- name: stale
+-- Alarms that have stood for longer than a day and call people.
+select a.id, a.rule_id, a.equipment_id, a.severity, a.raised_at
+from alarm as a
+where
+    a.closed_at is null and a.raised_at < %(before)s and not a.shadow
+    and a.state in ('ACTIVE_UNACK', 'ACTIVE_ACK', 'RECOVERING')
+    and alarm_overlay(a.rule_id, a.equipment_id, a.suppressed_by, now()) is null;
+
+-- name: for_groups
+-- The alarms that stand and call people, and those that came with them and are over already.
+with standing as (
+    select min(raised_at) as first_at from alarm where closed_at is null and not shadow
+)
+
+select a.id, a.raised_at, a.closed_at is null as is_open, e.position, l.id as line_id
+from alarm as a
+inner join equipment as e on a.equipment_id = e.id
+left join equipment as l on e.parent_id = l.id and l.level = 'work_center'
+cross join standing as s
+where
+    not a.shadow and a.retracted_at is null and a.held_back is null
+    and (a.closed_at is null or a.raised_at >= greatest(s.first_at, %(earliest)s) - %(span)s)
+order by a.raised_at desc
+limit 5000;
