@@ -174,7 +174,7 @@ class Instance:
 
     def take(self, at_us: int, samples: Iterable[Sample]) -> None:
         """Put the samples of one instant into the row, then let the histories see them."""
-        touched = 0
+        touched, waveforms = 0, self.plan.waveform_bits
         for sample in samples:
             for entry in self.inputs.get(sample.tag_id, ()):
                 if not entry.take(sample):
@@ -182,6 +182,8 @@ class Instance:
                     continue
                 touched |= entry.plan.bit
                 entry.show_in(self.row)
+                if waveforms & entry.plan.bit:
+                    self._let_histories_take(at_us, entry.plan.bit, each_sample=True)
         if touched:
             self._reckon_quality()
             if self.histories:
@@ -302,10 +304,14 @@ class Instance:
         if has_changed:
             self._reckon_quality()
 
-    def _let_histories_take(self, at_us: int, touched: int) -> None:
+    def _let_histories_take(self, at_us: int, touched: int, *, each_sample: bool = False) -> None:
         row, state = self.row, self.situation.state
         for each, history in zip(self.plan.histories, self.histories, strict=True):
-            if each.bits & touched and (not each.spec.where or state in each.spec.where):
+            if (
+                each.bits & touched
+                and each.each_sample is each_sample
+                and (not each.spec.where or state in each.spec.where)
+            ):
                 history.take(at_us, tuple([argument(row) for argument in each.arguments]))  # faster
                 self._show_history(each.slot, each.is_boolean, history, at_us)
 

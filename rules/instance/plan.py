@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import reduce
+from operator import or_
 from typing import Any, Final, NamedTuple
 from weakref import WeakValueDictionary
 
@@ -41,6 +43,7 @@ class HistoryPlan(NamedTuple):
     arguments: tuple[Closure, ...]
     bits: int
     is_boolean: bool
+    each_sample: bool
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True, eq=False)
@@ -53,6 +56,7 @@ class Plan:
     fresh: Memory
     inputs: tuple[InputPlan, ...]
     histories: tuple[HistoryPlan, ...]
+    waveform_bits: int  # the inputs whose every sample of an instant is taken, not only the last
     judge: Callable[[Values], Judged]
     verdicts: dict[Judged, tuple[Verdict, ...]]  # by policy for what is unknown
     wanted: frozenset[MachineState]
@@ -92,6 +96,7 @@ def _make(rule: Rule) -> Plan:
     places = {slot: index for index, slot in enumerate(condition.slots)}
     bits = {spec.name: 1 << index for index, spec in enumerate(rule.inputs)}
     ladder = Ladder.of(condition.levels)
+    histories = tuple(_history(spec, places, bits) for spec in condition.histories)
     return Plan(
         rule=rule,
         condition=condition,
@@ -107,7 +112,8 @@ def _make(rule: Rule) -> Plan:
             )
             for spec in rule.inputs
         ),
-        histories=tuple(_history(spec, places, bits) for spec in condition.histories),
+        histories=histories,
+        waveform_bits=reduce(or_, (each.bits for each in histories if each.each_sample), 0),
         judge=_judge(condition.levels),
         verdicts={},
         wanted=rule.when_state,
@@ -121,7 +127,7 @@ def _make(rule: Rule) -> Plan:
 def _history(spec: HistorySpec, places: dict[str, int], bits: dict[str, int]) -> HistoryPlan:
     arguments = tuple(expression.evaluate for expression in spec.arguments)
     named = sum(bits[name] for name in spec.inputs if name in bits)
-    return HistoryPlan(spec, places[spec.slot], arguments, named, spec.kind.is_boolean)
+    return HistoryPlan(spec, places[spec.slot], arguments, named, spec.kind.is_boolean, spec.kind.each_sample)
 
 
 def _judge(levels: tuple[Level, ...]) -> Callable[[Values], Judged]:

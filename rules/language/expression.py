@@ -39,7 +39,8 @@ class HistorySpec:
     """A history that a rule keeps on each of its assets.
 
     `slot` is its canonical text, e.g. "mean(v, 300s)": the key of its dump and of its place in the row. `arguments` are over the
-    rule's common row. `inputs` are those that the arguments name, directly or through other histories. It is taken only while the
+    rule's common row. `inputs` are those that the arguments name, directly or through other histories (of a waveform only the first
+    argument's): it is taken when one of them is read. It is taken only while the
     machine is in one of the states of `where`; empty is always.
     """
 
@@ -94,7 +95,8 @@ def _add_histories(node: Node, names: Mapping[str, Name], row: Row) -> None:
     if len(row.histories) >= MAX_HISTORIES:
         raise ExpressionError([Mistake(0, f"the rule names more than {MAX_HISTORIES} functions of the past: split it")])
     arguments = tuple(_expression(text_of(argument), argument, row) for argument in node.arguments)
-    inputs = frozenset(named_in(node, names))
+    # A waveform is taken when it is read, not when the speed beside it is: what else is named is as it is then.
+    inputs = frozenset(named_in(node.arguments[0] if node.kind.each_sample else node, names))
     row.places.setdefault(node.slot, len(row.places))
     row.histories[node.slot] = HistorySpec(node.slot, node.kind, node.setting, arguments, inputs, node.where)
 
