@@ -8,6 +8,7 @@ from typing import Any, Final
 from bridge.config.settings import ConnectorSettings
 from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import Connector
+from bridge.erp.declarative import Declarative
 from bridge.erp.erpnext import ErpNext
 from bridge.erp.notify import Apprise
 from bridge.erp.odoo19 import Odoo19
@@ -20,6 +21,7 @@ CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "odoo19": Odoo19,
     "tryton82": Tryton82,
     "business_central": BusinessCentral,
+    "declarative": Declarative,
     "erpnext": ErpNext,
     "sap_s4": SapS4,
     "webhook": Webhook,

@@ -9,6 +9,7 @@ import pytest
 from bridge.erp.connectors import CONNECTORS
 from tests.contract.scenes import KINDS
 from tests.erp_systems.business_central import SimulatedBusinessCentral
+from tests.erp_systems.declarative import Described
 from tests.erp_systems.erpnext import SimulatedErpNext
 from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.erp_systems.sap_s4 import SimulatedSap
@@ -18,6 +19,7 @@ from tests.faulty_proxy import FaultyProxy
 
 SYSTEMS = {
     "business_central": SimulatedBusinessCentral,
+    "declarative": Described,
     "erpnext": SimulatedErpNext,
     "odoo19": SimulatedOdoo,
     "sap_s4": SimulatedSap,
@@ -44,7 +46,8 @@ def pytest_generate_tests(metafunc):
 
 
 def _kinds(name):
-    kinds = getattr(CONNECTORS[name], "kinds", frozenset())
+    # A described connector carries what its file describes: then the system says which kinds those are.
+    kinds = getattr(SYSTEMS.get(name), "kinds", None) or getattr(CONNECTORS[name], "kinds", frozenset())
     return kinds & KINDS if isinstance(kinds, frozenset) else frozenset()
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
+from bridge.config.settings.declarative import DeclarativeSettings
 from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.config.settings.master_data import MasterDataTable
 from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
@@ -49,6 +50,7 @@ ConnectorSettings = Annotated[
     | ErpNextSettings
     | BusinessCentralSettings
     | WebhookSettings
+    | DeclarativeSettings
     | AppriseSettings
     | TagWriteSettings,
     Field(discriminator="type"),

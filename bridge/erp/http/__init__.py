@@ -2,10 +2,11 @@
 
 from bridge.erp.http.client import HttpClient
 from bridge.erp.http.exchange import Reply, Request
-from bridge.erp.http.failure import ClosedPeriod, Kind, Verdict, by_status, unreadable
+from bridge.erp.http.failure import AlreadyPosted, ClosedPeriod, Kind, Verdict, by_status, unreadable
 from bridge.erp.http.steps import from_step, segment, to_step
 
 __all__ = [
+    "AlreadyPosted",
     "ClosedPeriod",
     "HttpClient",
     "Kind",

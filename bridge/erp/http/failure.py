@@ -21,11 +21,16 @@ class Kind(StrEnum):
     CREDENTIALS = "credentials"
     BUSINESS = "business"
     CLOSED_PERIOD = "closed_period"  # business, and another day might do
+    POSTED = "posted"  # refused, because it is there already
     UNKNOWN = "unknown"  # it does not say what became of the request
 
 
 class ClosedPeriod(BusinessError):
     """The period of the posting date is closed: a connector may be told to post with today's date."""
+
+
+class AlreadyPosted(BusinessError):
+    """The system refuses a request because it has carried it out before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +79,8 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
             error = BusinessError(f"the system refuses {request.shown} ({reply.status}): {words}")
         case Kind.CLOSED_PERIOD:
             error = ClosedPeriod(f"the system refuses {request.shown} ({reply.status}): {words}")
+        case Kind.POSTED:
+            error = AlreadyPosted(f"{request.shown} was carried out before ({reply.status}): {words}")
         case Kind.UNKNOWN:
             error = request.unclear(
                 f"{request.shown} was answered with {reply.status}, which does not say what became of it: {words}"

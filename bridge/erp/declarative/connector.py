@@ -1,0 +1,209 @@
+"""The declarative connector: what the description says, in the order of the contract.
+
+A step is the HTTP request itself, as it goes out, unless it has questions of its own: then it is kept as the description's
+template with the event, and filled when it is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from decimal import Decimal
+from types import TracebackType
+from typing import Any, Final, Self
+
+import httpx
+
+from bridge.config.settings.declarative import DeclarativeSettings
+from bridge.erp import event as events
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Step, cannot_carry
+from bridge.erp.declarative import inbound
+from bridge.erp.declarative.description import Ask, Condition, EventTable, LookupTable, StepTable, load
+from bridge.erp.declarative.documents import at, is_met
+from bridge.erp.declarative.endpoint import Endpoint, lookup_in
+from bridge.erp.declarative.template import fill
+from bridge.erp.declarative.values import FIELDS, values
+from bridge.erp.http import AlreadyPosted, ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.posting import Document, check_total, quantity_of
+from bridge.erp.quantity import Units
+from bridge.errors import BusinessError
+from bridge.model.production import (
+    EventKind,
+    MaterialActual,
+    ProductionOrder,
+    Reversal,
+    ShipmentStatus,
+    WorkRequestState,
+)
+
+Values = Mapping[str, Any]
+_INSTEAD: Final = "describe it in the connector's file, or send it through another connector"
+
+
+class Declarative:
+    """An endpoint that a file describes (see Connector for what each method promises).
+
+    `kinds` of the class are those that a description may have, of an instance those that its description has.
+    """
+
+    kinds = frozenset(EventKind(kind) for kind in FIELDS)
+
+    def __init__(self, settings: DeclarativeSettings) -> None:
+        self._settings = settings
+        self._description = load(settings.file)
+        self._endpoint = Endpoint(settings, self._description)
+        self._units = Units(settings)
+        self.kinds = frozenset(self._description.event)
+
+    async def __aenter__(self) -> Self:
+        await self._endpoint.http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._endpoint.http.__aexit__(kind, error, trace)
+
+    async def lookup(self, event: Event) -> Found:
+        """What the described question finds."""
+        return await self._find(self._table(event).lookup, self._values(event))
+
+    async def plan(self, event: Event) -> Sequence[Step]:
+        """The described steps, after the questions that come before them; none where the event is there."""
+        table, known = self._table(event), self._values(event)
+        if (await self._find(table.lookup, known)).is_posted:
+            return []
+        asked = await self._ask(table.ask, known)
+        await self._check_total(event, table, {**known, **asked})
+        today = {**known, **asked, "occurred_at": datetime.now(UTC)}
+        return [self._step(step, event, {**known, **asked}, asked, today) for step in table.step]
+
+    async def reverse(self, event: Reversal) -> Sequence[Step]:
+        """As any other event is described."""
+        return await self.plan(event)
+
+    async def execute(self, step: Step) -> Answer:
+        """Send the step; a success that does not say what the description expects is none."""
+        expect = [Condition.model_validate(condition) for condition in step.body.get("expect", [])]
+        request = await self._late(step) if "late" in step.body else from_step(step)
+        try:
+            return await self._send(request, expect)
+        except AlreadyPosted as error:
+            return Answer(getattr(error.__cause__, "status", httpx.codes.CONFLICT), f"there already: {error}")
+        except ClosedPeriod:
+            if self._settings.closed_period == "park" or "today" not in step.body:
+                raise
+        return await self._send(from_step(replace(step, body=step.body["today"])), expect)
+
+    async def verify(self, event: Event) -> Found:
+        """What `lookup` says: both ask for the document, not for the answer."""
+        return await self.lookup(event)
+
+    async def read_orders(self, since: datetime | None) -> list[ProductionOrder]:
+        """The described list; none where there is no description of one."""
+        return await inbound.orders(self._endpoint, self._description.orders, self._settings.time_zone, since)
+
+    async def read_shipments(self, since: datetime | None) -> list[ShipmentStatus]:
+        """The described list; none where there is no description of one."""
+        return await inbound.shipments(self._endpoint, self._description.shipments, self._settings.time_zone, since)
+
+    async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
+        """The described list; none where there is no description of one."""
+        return await inbound.requests(self._endpoint, self._description.requests, self._settings.time_zone, since)
+
+    async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
+        """Items and equipment, where the description says how to ask."""
+        items = [(f"items.{ours}.code", "item", item.code) for ours, item in self._settings.items.items()]
+        ids = self._settings.equipment_ids
+        machines = [(f"equipment_ids.{path}", "equipment_id", ids.get(path, path)) for path in equipment]
+        problems = []
+        for table, named in ((self._description.check_item, items), (self._description.check_equipment, machines)):
+            for field, placeholder, name in named if table is not None else []:
+                assert table is not None
+                if not (await self._find(table, {placeholder: name})).is_posted:
+                    problems.append(MasterDataProblem(field, f"the system does not know {name}"))
+        return problems
+
+    def _table(self, event: Event) -> EventTable:
+        table = self._description.event.get(event.kind)
+        if table is None:
+            raise cannot_carry(f"the endpoint of {self._settings.file.name}", event.kind, _INSTEAD)
+        return table
+
+    def _values(self, event: Event) -> Values:
+        return values(event, self._settings, self._units)
+
+    async def _find(self, table: LookupTable, known: Values) -> Found:
+        value = await self._endpoint.ask(table.request, lookup_in(known, self._settings.time_zone))
+        found = at(value, table.id)
+        return Found(is_posted=False) if not is_met(found, None) else Found(is_posted=True, external_id=str(found))
+
+    async def _ask(self, questions: Sequence[Ask], known: Values) -> dict[str, Any]:
+        """What the answers give for placeholders. Raises BusinessError where one does not say what it must."""
+        asked: dict[str, Any] = {}
+        for question in questions:
+            lookup = lookup_in({**known, **asked}, self._settings.time_zone)
+            value = await self._endpoint.ask(question.request, lookup)
+            for condition in question.require:
+                found = at(value, condition.path)
+                wanted = None if condition.is_one_of is None else [fill(one, lookup) for one in condition.is_one_of]
+                if not is_met(found, wanted):
+                    told = self._endpoint.words(condition.otherwise, lookup)
+                    raise BusinessError(
+                        told or f"the system says {found!r} at {condition.path}, not {condition.is_one_of}"
+                    )
+            asked |= {name: at(value, path) for name, path in question.take.items()}
+        return asked
+
+    async def _check_total(self, event: Event, table: EventTable, known: Values) -> None:
+        if table.total is None or not isinstance(event, MaterialActual):
+            return
+        value = await self._endpoint.ask(table.total.request, lookup_in(known, self._settings.time_zone))
+        total = at(value, table.total.path)
+        there = [] if total is None else [Document("", "", quantity_of(total))]
+        check_total(event, there, Decimal(known["before"]), str(known["uom"]))
+
+    def _step(self, table: StepTable, event: Event, known: Values, asked: Values, today: Values) -> Step:
+        expect = [condition.model_dump(mode="json") for condition in table.expect]
+        if table.ask:
+            late = {
+                "request": table.request.model_dump(mode="json", exclude_unset=True),
+                "ask": [question.model_dump(mode="json", exclude_unset=True) for question in table.ask],
+                "asked": _plain(asked),
+            }
+            body = {"late": late, "event": {"kind": str(event.kind), "payload": event.payload()}, "expect": expect}
+            return Step(table.name, self._endpoint.call(table.request), body, table.repeatable)
+        step = self._rendered(table, known)
+        body = {**step.body, "expect": expect} if expect else dict(step.body)
+        if self._settings.closed_period == "today" and (other := self._rendered(table, today)).body != step.body:
+            body["today"] = dict(other.body)
+        return replace(step, body=body)
+
+    def _rendered(self, table: StepTable, known: Values) -> Step:
+        lookup = lookup_in(known, self._settings.time_zone)
+        return to_step(table.name, self._endpoint.request(table.request, lookup, is_repeatable=table.repeatable))
+
+    async def _late(self, step: Step) -> Request:
+        """The request of a step with questions: asked now, when the steps before it have been carried out."""
+        kept = step.body["event"]
+        event = events.read(kept["kind"], kept["payload"])
+        late = step.body["late"]
+        table = StepTable.model_validate({"name": step.name, "request": late["request"], "ask": late["ask"]})
+        known = {**self._values(event), **late["asked"]}
+        known = {**known, **await self._ask(table.ask, known)}
+        lookup = lookup_in(known, self._settings.time_zone)
+        return self._endpoint.request(table.request, lookup, is_repeatable=step.is_repeatable)
+
+    async def _send(self, request: Request, expect: Sequence[Condition]) -> Answer:
+        reply, value = await self._endpoint.send(request)
+        for condition in expect:
+            found = at(value, condition.path)
+            if not is_met(found, condition.is_one_of):
+                raise unreadable(request, reply, f"{found!r} at {condition.path or 'the top'}, which is no success")
+        return Answer(reply.status, reply.text)
+
+
+def _plain(asked: Values) -> dict[str, Any]:
+    """Answers as the outbox can keep them: fractions as text, which every form can be made of again."""
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in asked.items()}
