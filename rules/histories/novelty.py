@@ -16,9 +16,9 @@ arXiv:1608.04585 (KNN-CAD), with the distance of Euclid instead of Mahalanobis's
 from __future__ import annotations
 
 import base64
+import zlib
 from array import array
 from bisect import bisect_left, insort
-from collections import deque
 from typing import Any, Final
 
 import numpy as np
@@ -28,14 +28,15 @@ from rules.histories.history import DAY, SECOND, HistoryKind, Number, Parameter,
 
 _LEAST_RANKED: Final = 100  # strangenesses before a share of them says anything
 _LEAST_ALIKE: Final = 2  # times `neighbours` patterns to compare with before a strangeness is known
+_ANOTHER: Final = "not the dump of such a novelty"
 
 
 class Novelty:
     """The newest readings and their instants, as many as patterns reach back, and the last strangenesses, as they came and sorted."""
 
     __slots__ = (
-        "_depth", "_end", "_instants", "_keep", "_neighbours", "_now", "_ordered", "_period_us", "_readings", "_stranges",
-        "_tolerance_us", "_width",
+        "_depth", "_end", "_instants", "_keep", "_neighbours", "_now", "_oldest", "_ordered", "_period_us", "_readings",
+        "_stranges", "_tolerance_us", "_width",
     )  # fmt: skip
 
     def __init__(self, width: int, neighbours: int, depth: int, period_us: int = 0, tolerance_us: int = 0) -> None:
@@ -45,7 +46,8 @@ class Novelty:
         self._readings = np.zeros(2 * self._keep)  # those in [end - keep, end); moved to the front when full
         self._instants = np.zeros(2 * self._keep if period_us else 0, np.int64)
         self._end = 0
-        self._stranges: deque[float] = deque()
+        self._stranges = array("d")  # as they came; when there are `depth`, the newest takes the place of the oldest
+        self._oldest = 0
         self._ordered = array("d")
         self._now: Number = None
 
@@ -69,31 +71,28 @@ class Novelty:
         return None
 
     def dump(self) -> Any:
-        """All of it, as JSON; columns as base64 of little-endian numbers, a third of their size as digits."""
+        """All of it, as JSON; columns are packed, instants as the steps between them."""
         kept = slice(max(0, self._end - self._keep), self._end)
-        instants = _packed(self._instants[kept], "<i8") if self._period_us else ""
+        stranges = self._stranges[self._oldest :] + self._stranges[: self._oldest]
         return {
             "readings": _packed(self._readings[kept], "<f8"),
-            "instants": instants,
-            "strangenesses": _packed(np.array(self._stranges), "<f8"),
+            "instants": _packed(np.diff(self._instants[kept], prepend=0), "<i8") if self._period_us else "",
+            "strangenesses": _packed(np.array(stranges), "<f8"),
             "now": self._now,
         }
 
     def restore(self, stored: Any) -> None:
         """Become what was dumped."""
-        readings, instants = _unpacked(stored["readings"], "<f8"), _unpacked(stored["instants"], "<i8")
-        stranges = _unpacked(stored["strangenesses"], "<f8")
-        if (
-            len(readings) > self._keep
-            or len(stranges) > self._depth
-            or len(instants) != (len(readings) if self._period_us else 0)
-        ):
-            raise ValueError("not the dump of such a novelty")
+        readings = _unpacked(stored["readings"], "<f8", self._keep)
+        stranges = _unpacked(stored["strangenesses"], "<f8", self._depth)
+        instants = np.cumsum(_unpacked(stored["instants"], "<i8", self._keep))
+        if len(instants) != (len(readings) if self._period_us else 0):
+            raise ValueError(_ANOTHER)
         now = stored["now"]
         self._end = len(readings)
         self._readings[: self._end] = readings
         self._instants[: len(instants)] = instants
-        self._stranges = deque(stranges.tolist())
+        self._stranges, self._oldest = array("d", stranges.tolist()), 0
         self._ordered = array("d", sorted(self._stranges))
         self._now = None if now is None else float(now)
 
@@ -130,22 +129,31 @@ class Novelty:
     def _rank(self, strange: float) -> Number:
         ordered, before = self._ordered, len(self._ordered)
         share = bisect_left(ordered, strange) / (before + 1) if before >= _LEAST_RANKED else None
-        if before == self._depth:
-            del ordered[bisect_left(ordered, self._stranges.popleft())]
-        self._stranges.append(strange)
+        if before < self._depth:
+            self._stranges.append(strange)
+        else:
+            del ordered[bisect_left(ordered, self._stranges[self._oldest])]
+            self._stranges[self._oldest] = strange
+            self._oldest = (self._oldest + 1) % self._depth
         insort(ordered, strange)
         return share
 
 
 def _packed(column: np.ndarray[Any, Any], kind: str) -> str:
-    return base64.b64encode(column.astype(kind).tobytes()).decode()
+    """Little-endian numbers, compressed, as base64: a sixth to two thirds of what their digits take."""
+    return base64.b64encode(zlib.compress(column.astype(kind).tobytes(), 1)).decode()
 
 
-def _unpacked(text: str, kind: str) -> np.ndarray[Any, Any]:
-    found = np.frombuffer(base64.b64decode(text, validate=True), kind)
-    if kind == "<f8" and not np.isfinite(found).all():
-        raise ValueError("not the dump of such a novelty")
-    return found
+def _unpacked(text: str, kind: str, most: int) -> np.ndarray[Any, Any]:
+    """The numbers. Raises ValueError where there are more than `most`, or they are none."""
+    try:
+        found = zlib.decompressobj().decompress(base64.b64decode(text, validate=True), 8 * most + 8)
+    except zlib.error as error:
+        raise ValueError(_ANOTHER) from error
+    numbers = np.frombuffer(found, kind)
+    if len(numbers) > most or not np.isfinite(numbers).all():
+        raise ValueError(_ANOTHER)
+    return numbers
 
 
 def _plain(setting: Setting) -> Novelty:
