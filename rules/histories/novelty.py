@@ -99,7 +99,7 @@ class Novelty:
     def _append(self, at_us: int, value: float) -> None:
         if self._end == len(self._readings):
             for column in (self._readings, self._instants):
-                column[: self._keep] = column[len(column) - self._keep :] if len(column) else 0
+                column[: self._keep] = column[self._keep :]
             self._end = self._keep
         self._readings[self._end] = value
         if self._period_us:
