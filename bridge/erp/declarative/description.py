@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field, ValidationError, model_validator
 from bridge.config import places
 from bridge.config.field_path import parse_path
 from bridge.config.settings.table import Table
-from bridge.erp.declarative.mistakes import mistakes_in
+from bridge.erp.declarative.mistakes import mistakes_in, requests_in
 from bridge.errors import ConfigError, Problem
 from bridge.model.production import EventKind
 
@@ -155,8 +155,30 @@ def load(file: Path) -> Description:
     if mistakes or description is None:
         problems = [_problem(file, found, path, message) for path, message in mistakes]
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
-    wsdl = None if description.wsdl is None else file.parent / description.wsdl
+    if description.wsdl is None:
+        return description
+    wsdl = file.parent / description.wsdl
+    if problems := [
+        _problem(file, found, path, message) for path, message in _wsdl_mistakes(description.path, wsdl, raw)
+    ]:
+        raise ConfigError(sorted(problems, key=lambda problem: problem.line))
     return description.model_copy(update={"wsdl": wsdl})
+
+
+def _wsdl_mistakes(path: str, wsdl: Path, raw: dict[str, Any]) -> list[tuple[places.Path, str]]:
+    """A WSDL that cannot be used, or requests for operations that it does not have."""
+    from bridge.erp.declarative.soap import Soap  # noqa: PLC0415  # zeep is slow to import, and few need it
+
+    try:
+        known = Soap(path, wsdl).operations()
+    except ValueError as error:
+        return [(("wsdl",), str(error))]
+    told = ", ".join(sorted(known))
+    return [
+        ((*place, "call"), f"the WSDL has no operation {request.get('call')}; it has {told}")
+        for place, request in requests_in(raw)
+        if request.get("call") not in known
+    ]
 
 
 def _words(mistake: Any) -> str:
@@ -168,7 +190,10 @@ def _words(mistake: Any) -> str:
 
 
 def _problem(file: Path, found: dict[places.Path, int], path: places.Path, message: str) -> Problem:
+    path = tuple(part for part in path if part != "[key]")  # pydantic's word for a mistake in the key itself
     dotted = ""
     for part in path:
         dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else part
-    return Problem(str(file), places.line_of(found, path), 0, dotted, message)
+    # A table that only stands in the names of others has its first line there.
+    inside = [line for place, line in found.items() if path and place[: len(path)] == path]
+    return Problem(str(file), min(inside, default=places.line_of(found, path)), 0, dotted, message)

@@ -69,5 +69,5 @@ def listed(value: Any) -> list[Any]:
 def is_met(value: Any, wanted: Sequence[str | int | bool] | None) -> bool:
     """Whether a value is one of those wanted, as text or as it is; without any: whether it is there and not empty."""
     if wanted is None:
-        return value not in (None, "", [], {}, False)
+        return value is not None and value is not False and value not in ("", [], {})
     return any(value == one or (not isinstance(one, bool) and str(value) == str(one)) for one in wanted)

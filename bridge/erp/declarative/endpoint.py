@@ -26,6 +26,7 @@ _KINDS: Final = {
     "unknown": Kind.UNKNOWN,
     "posted": Kind.POSTED,
 }
+_SAID_BY_STATUS: Final = frozenset({401, 403, 408, 425, 429, 502, 503, 504})
 _FIXED: Final = frozenset({"method", "document", "call"})
 
 
@@ -93,9 +94,11 @@ class Endpoint:
             if _fits(rule, reply.status, answered):
                 says = at(answered.value, rule.says) if answered is not None and rule.says else None
                 return Verdict(_KINDS[rule.means], str(says or (answered.says if answered else "")))
-        if answered is not None and answered.failed and reply.status not in {401, 403, 429, 503}:
-            return Verdict(answered.kind, answered.says)
-        return None
+        if answered is None or not answered.failed or reply.status in _SAID_BY_STATUS:
+            return None
+        # A SOAP fault comes with 500, whoever is at fault; elsewhere 500 is the server's own.
+        is_own = reply.status >= httpx.codes.INTERNAL_SERVER_ERROR and self._description.protocol != "soap"
+        return Verdict(Kind.OWN_FAULT if is_own else answered.kind, answered.says)
 
 
 def wire(description: Description, file: str) -> Wire:

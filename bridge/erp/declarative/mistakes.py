@@ -35,7 +35,7 @@ _NEEDED: Final = {
 def mistakes_in(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     """Every mistake with its place."""
     protocol = str(raw.get("protocol"))
-    for path, request in _requests(raw):
+    for path, request in requests_in(raw):
         if protocol in _OWN:
             yield from _misfits(protocol, path, request)
     for path, found in _strings(raw):
@@ -72,21 +72,22 @@ def _unknown(found: Placeholder, known: frozenset[str]) -> str:
     return ""
 
 
-def _requests(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, Mapping[str, Any]]]:
+def requests_in(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, Mapping[str, Any]]]:
+    """Every request of the tables, with its place."""
     if isinstance(value, Mapping):
         for name, inner in value.items():
             if name == "request" and isinstance(inner, Mapping):
                 yield (*path, name), inner
             else:
-                yield from _requests(inner, (*path, name))
+                yield from requests_in(inner, (*path, name))
     elif isinstance(value, list):
         for index, inner in enumerate(value):
-            yield from _requests(inner, (*path, index))
+            yield from requests_in(inner, (*path, index))
 
 
 def _strings(raw: Mapping[str, Any]) -> Iterator[tuple[places.Path, Any]]:
     """All placeholders of requests and of what people are told; a GraphQL document has braces of its own."""
-    for path, request in _requests(raw):
+    for path, request in requests_in(raw):
         yield from placeholders({n: v for n, v in request.items() if n != "document"}, path)
     for path, words in _others(raw):
         for _, found in placeholders(words):

@@ -14,6 +14,7 @@ from urllib.parse import urlencode
 from xml.parsers.expat import ExpatError
 
 from bridge.erp.declarative.documents import UnreadableError, from_xml
+from bridge.erp.declarative.template import xml_text
 from bridge.erp.http import Kind, Reply, Request
 from bridge.erp.http.exchange import UNREADABLE
 from bridge.model.text import storable
@@ -109,7 +110,8 @@ class XmlRpc:
     def encode(self, filled: Mapping[str, Any], *, is_repeatable: bool) -> Request:
         """Parameters by place, or one struct."""
         params = filled.get("params", [])
-        marshalled = xmlrpc.client.dumps(tuple(params) if isinstance(params, list) else (params,), filled["call"])
+        values = tuple(params) if isinstance(params, list) else (params,)
+        marshalled = xml_text(xmlrpc.client.dumps(values, filled["call"]))
         return Request(
             "POST", self._path, is_repeatable, headers={"Content-Type": "text/xml"}, content=marshalled.encode()
         )

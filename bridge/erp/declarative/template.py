@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+_NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PART: Final = re.compile(r"\{\{|\}\}|\{([a-z_][a-z0-9_]*)(?::([a-z_0-9]+))?\}|[{}]")
 
 
@@ -87,7 +88,14 @@ def fill_path(text: str, lookup: Lookup) -> str:
 
 def fill_xml(text: str, lookup: Lookup) -> str:
     """An XML document: each value is text, or the value of an attribute in double quotes."""
-    return _escaped(text, lookup, lambda value: escape(value, {'"': "&quot;"}))
+    return _escaped(text, lookup, lambda value: escape(xml_text(value), {'"': "&quot;"}))
+
+
+def xml_text(text: str) -> str:
+    """The text itself. Raises ValueError where it has a character that XML 1.0 cannot carry (2.2)."""
+    if found := _NO_XML.search(text):
+        raise ValueError(f"XML cannot carry the character U+{ord(found[0]):04X}")
+    return text
 
 
 def _escaped(text: str, lookup: Lookup, escaped: Callable[[str], str]) -> str:

@@ -1,0 +1,112 @@
+"""The same promises over each of the five protocols: one event after the other, failures, escaping, refusals."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from bridge.erp.declarative import Declarative
+from bridge.erp.http import ClosedPeriod
+from bridge.errors import BusinessError, CredentialsError, TransientError, UnknownOutcome
+from bridge.model.production import Disposition, Reversal, event_id
+from tests.contract.scenes import AT, ORDER, actual, carry, pieces
+from tests.erp_systems.declarative import Described
+
+PROTOCOLS = ["rest", "json_rpc", "xml_rpc", "soap", "graphql"]
+NASTY = "L-1 <b>&\"']]>{order_ref}\\{{ é漢 %2e%2e/"
+
+
+@pytest.fixture(params=PROTOCOLS)
+async def described(request):
+    async with Described(protocol=request.param) as running:
+        yield running
+
+
+@pytest.fixture
+async def connector(described):
+    async with Declarative(described.settings()) as connector:
+        yield connector
+
+
+async def test_pieces_scrap_and_reversal_are_posted_once_each(connector, described):
+    good, scrap = pieces(5, 5), actual(2, 2, disposition=Disposition.SCRAP, reason="SURFACE")
+    back = Reversal(event_id("test", "back", 1), ORDER, 3, AT, Decimal(1), Decimal(1), "late", good)
+    for event in (good, scrap, back):
+        assert not (await connector.lookup(event)).is_posted
+        found = await carry(connector, event)
+        assert found.external_id
+        assert await connector.plan(event) == []
+    truth = await described.truth()
+    assert truth["good_posted_by_origin"][ORDER] == 4
+    assert truth["scrap_posted_by_origin"][ORDER] == 2
+
+
+async def test_fractions_arrive_exactly(connector, described):
+    await carry(connector, pieces("0.1", "0.1"))
+    await carry(connector, pieces("0.2", "0.3", 2))
+    assert described.system.business.orders[ORDER].good == Decimal("0.3")
+
+
+async def test_text_of_an_event_arrives_as_it_is_and_is_never_read_as_anything_else(connector, described):
+    await carry(connector, replace(pieces(1, 1), lot=NASTY))
+    assert described.system.business.bookings[-1].lot == NASTY
+
+
+async def test_order_that_is_named_like_a_path_is_looked_for_under_its_name(connector):
+    with pytest.raises(BusinessError):
+        await connector.plan(pieces(1, 1, order="../../postings?x=1#"))
+
+
+async def test_lost_answer_is_unknown_and_lookup_finds_the_posting(connector, described):
+    (step,) = await connector.plan(pieces(3, 3))
+    await described.fail("drop_after_commit", match=step.call)
+    with pytest.raises(UnknownOutcome):
+        await connector.execute(step)
+    assert (await connector.lookup(pieces(3, 3))).is_posted
+
+
+async def test_total_that_differs_is_for_a_person(connector):
+    with pytest.raises(BusinessError, match="came before"):
+        await connector.plan(pieces(5, 10, 2))
+
+
+async def test_refusal_is_for_a_person_in_the_systems_own_words(connector, described):
+    (step,) = await connector.plan(pieces(3, 3))
+    described.system.business.stock["BAR-60"] = Decimal(1)
+    with pytest.raises(BusinessError, match="BAR-60"):
+        await connector.execute(step)
+    assert not (await connector.lookup(pieces(3, 3))).is_posted
+
+
+async def test_failure_of_the_system_is_transient_or_unclear_and_its_wait_is_handed_on(connector, described):
+    (step,) = await connector.plan(pieces(3, 3))
+    await described.fail("429", match=step.call, seconds=3)
+    with pytest.raises(TransientError) as raised:
+        await connector.execute(step)
+    assert raised.value.retry_after.total_seconds() == 3
+    await described.fail("500", match=step.call)
+    with pytest.raises((TransientError, UnknownOutcome)):
+        await connector.execute(step)
+
+
+async def test_wrong_key_is_a_matter_of_credentials(described):
+    async with Declarative(described.settings(api_key="wrong-key-7731")) as connector:
+        with pytest.raises(CredentialsError) as raised:
+            await connector.lookup(pieces(1, 1))
+    assert "7731" not in f"{raised.value} {raised.value.__cause__}"
+
+
+@pytest.mark.parametrize("protocol", ["rest", "json_rpc", "graphql"])
+async def test_closed_period_is_posted_today_only_where_that_is_configured(protocol):
+    async with Described(protocol=protocol) as described:
+        described.system.business.closed_before = date(2026, 7, 2)
+        async with Declarative(described.settings()) as parking:
+            (step,) = await parking.plan(pieces(3, 3))
+            with pytest.raises(ClosedPeriod):
+                await parking.execute(step)
+        async with Declarative(described.settings(closed_period="today")) as posting:
+            assert (await carry(posting, pieces(3, 3))).is_posted
+        assert described.system.business.bookings[-1].posting_date > date(2026, 7, 2)

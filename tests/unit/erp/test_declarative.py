@@ -1,0 +1,248 @@
+"""Descriptions, templates and answers of the declarative connector."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import uuid
+from datetime import UTC, datetime
+from decimal import Decimal
+from urllib.parse import unquote
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bridge.erp.declarative.description import load
+from bridge.erp.declarative.documents import UnreadableError, at, from_xml, is_met, listed
+from bridge.erp.declarative.template import Placeholder, fill, fill_path, fill_xml, parse
+from bridge.erp.declarative.values import in_form
+from bridge.errors import BusinessError, ConfigError
+from tests.erp_systems.declarative import DESCRIPTIONS
+
+AT = datetime(2026, 7, 1, 22, 30, tzinfo=UTC)
+
+WRONG = """\
+protocol = "rest"
+colour = "blue"
+
+[[failure]]
+path = "error..code"
+means = "sometimes"
+
+[event.wip_to_fg.lookup]
+request = { path = "postings/{event_idd}" }
+id = "id"
+[[event.wip_to_fg.ask]]
+request = { path = "orders/{order_ref}" }
+require = [{ path = "state", otherwise = "order {oder_ref} is closed" }]
+[[event.wip_to_fg.step]]
+name = "post"
+[event.wip_to_fg.step.request]
+method = "SHOUT"
+path = "postings"
+call = "post"
+body = { quantity = "{quantity:nummer}", text = "a single { brace" }
+
+[event.teleported.lookup]
+request = { path = "x" }
+id = "id"
+
+[orders]
+request = { path = "orders" }
+[orders.fields]
+number = "number"
+"""
+
+
+def test_every_mistake_is_told_with_file_line_and_field(tmp_path):
+    file = tmp_path / "wrong.toml"
+    file.write_text(WRONG)
+    with pytest.raises(ConfigError) as raised:
+        load(file)
+    told = {(problem.line, problem.field.rpartition(".")[2]): problem.message for problem in raised.value.problems}
+    assert {problem.file for problem in raised.value.problems} == {str(file)}
+    for line, field, words in [
+        (2, "colour", "not a known setting"),
+        (5, "path", "no path"),
+        (6, "means", "Input should be"),
+        (9, "path", "did you mean {event_id}"),
+        (13, "require", "did you mean {order_ref}"),
+        (17, "method", "Input should be"),
+        (19, "call", "no meaning for rest"),
+        (20, "quantity", "did you mean number"),
+        (20, "text", "write {{ for a brace"),
+        (22, "teleported", "Input should be"),
+        (29, "fields", "lacks due, external_id, product, quantity, state"),
+    ]:
+        matching = [message for (at_line, at_field), message in told.items() if at_line == line and field in at_field]
+        assert any(words in message for message in matching), (line, field, words, told)
+
+
+def test_operation_that_the_wsdl_does_not_have_is_told_with_its_line(tmp_path):
+    text = (DESCRIPTIONS / "soap.toml").read_text()
+    wsdl = (DESCRIPTIONS / "../../../simulators/systems/generic/warehouse.wsdl").resolve()
+    file = tmp_path / "soap.toml"
+    text = text.replace("../../../simulators/systems/generic/warehouse.wsdl", str(wsdl)).replace(
+        'call = "TakeBack"', 'call = "Undo"'
+    )
+    file.write_text(text)
+    line = next(number for number, words in enumerate(text.splitlines(), 1) if "Undo" in words)
+    with pytest.raises(ConfigError, match="no operation Undo; it has Find, Order, Post, TakeBack, Total") as raised:
+        load(file)
+    assert raised.value.problems[0].line == line
+
+
+def test_wsdl_that_would_fetch_from_elsewhere_is_refused(tmp_path):
+    source = (DESCRIPTIONS / "../../../simulators/systems/generic/warehouse.wsdl").read_text()
+    imported = source.replace("<types>", '<import namespace="urn:x" location="http://127.0.0.1:9/x.wsdl"/><types>')
+    (tmp_path / "w.wsdl").write_text(imported)
+    text = (DESCRIPTIONS / "soap.toml").read_text()
+    (tmp_path / "soap.toml").write_text(text.replace("../../../simulators/systems/generic/warehouse.wsdl", "w.wsdl"))
+    with pytest.raises(ConfigError, match="is not fetched"):
+        load(tmp_path / "soap.toml")
+
+
+@pytest.mark.parametrize("name", ["rest", "json_rpc", "xml_rpc", "soap", "graphql"])
+def test_descriptions_of_the_tests_have_no_mistakes(name):
+    assert load(DESCRIPTIONS / f"{name}.toml").event
+
+
+VALUES = {
+    "quantity": Decimal("0.30"),
+    "at": AT,
+    "id": uuid.UUID("6f7d2b1e-7f0a-5c0e-9a35-6a2d0b1c9e11"),
+    "serials": ["a", "b"],
+    "final": True,
+    "sequence": 7,
+}
+
+
+def lookup(part):
+    return in_form(VALUES[part.name], part, "Europe/Berlin")
+
+
+@pytest.mark.parametrize(
+    ("template", "value"),
+    [
+        ("{quantity}", "0.30"),
+        ("{quantity:number}", 0.3),
+        ("{sequence:integer}", 7),
+        ("{sequence}", "7"),
+        ("{at}", "2026-07-01T22:30:00+00:00"),
+        ("{at:date}", "2026-07-02"),
+        ("{at:time}", "00:30:00"),
+        ("{at:epoch_ms}", 1782945000000),
+        ("{id:hex}", "6f7d2b1e7f0a5c0e9a356a2d0b1c9e11"),
+        ("{id:short}", "N56SWHT7BJOA5GRV"),
+        ("{serials:list}", ["a", "b"]),
+        ("{final:boolean}", True),
+        ("n. {sequence} of {quantity}, {{really}}", "n. 7 of 0.30, {really}"),
+        ({"a": ["{sequence:integer}", {"b": "{final}"}], "c": 1.5}, {"a": [7, {"b": True}], "c": 1.5}),
+    ],
+)
+def test_placeholder_becomes_the_value_in_its_form(template, value):
+    assert fill(template, lookup) == value
+
+
+@pytest.mark.parametrize(
+    "template", ["{quantity:date}", "{at:number}", "{serials:number}", "x {serials}", "{final:number}"]
+)
+def test_form_that_a_value_does_not_have_is_an_error(template):
+    with pytest.raises((ValueError, BusinessError)):
+        fill(template, lookup)
+
+
+def test_number_that_a_double_cannot_hold_is_refused():
+    with pytest.raises(BusinessError):
+        in_form(Decimal("0.1234567890123456789"), Placeholder("q", "number"), "")
+
+
+@given(st.text())
+def test_any_text_stays_one_part_of_a_path(text):
+    path = fill_path("orders/{x}/rows", lambda part: text)
+    assert path.count("/") == 2
+    assert not set("?#") & set(path)
+    assert unquote(path) == f"orders/{text}/rows"
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")))
+def test_any_text_stays_text_in_xml(text):
+    document = ET.fromstring(fill_xml('<a b="{x}"><c>{x}</c></a>', lambda part: text))
+    assert document.get("b") == text
+    assert (document.findtext("c") or "") == text
+
+
+def test_character_that_xml_cannot_carry_is_refused():
+    with pytest.raises(ValueError, match=r"U\+0001"):
+        fill_xml("<a>{x}</a>", lambda part: "\x01")
+
+
+@given(st.text())
+def test_value_with_braces_is_never_filled_again(text):
+    assert json.loads(json.dumps(fill({"a": "{x}", "b": "-{x}-"}, lambda part: text))) == {"a": text, "b": f"-{text}-"}
+
+
+@given(st.text(max_size=60))
+def test_any_template_is_parsed_or_refused(text):
+    with contextlib.suppress(ValueError):
+        assert all(isinstance(part, str | Placeholder) for part in parse(text))
+
+
+def test_paths_lead_into_answers_or_nowhere():
+    answer = {"items": [{"id": 7}, {"id": 8}], "one": {"id": 9}}
+    assert at(answer, "items[1].id") == 8
+    assert at(answer, "one[0].id") == 9
+    for nowhere in ("items[5].id", "items.id", "one[1]", "none.at.all", "one.id.x"):
+        assert at(answer, nowhere) is None
+    assert at(answer, "") is answer
+    assert [listed(value) for value in (None, "", {"a": 1}, [1])] == [[], [], [{"a": 1}], [1]]
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "is_it"),
+    [
+        ("ok", ["ok"], True),
+        (7, ["7"], True),
+        ("7", [7], True),
+        (True, [True], True),
+        ("True", [True], False),
+        (None, ["None"], True),
+        ("", None, False),
+        (0, None, True),
+        (None, None, False),
+        ({}, None, False),
+    ],
+)
+def test_condition_is_met(value, wanted, is_it):
+    assert is_met(value, wanted) is is_it
+
+
+def test_xml_becomes_names_lists_and_attributes():
+    name, value = from_xml(b'<a xmlns="urn:x" n="1"><b>1</b><b>2</b><c><d/></c><e at="t">x</e></a>')
+    assert name == "a"
+    assert value == {"@n": "1", "b": ["1", "2"], "c": {"d": ""}, "e": {"@at": "t", "#text": "x"}}
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"",
+        b"<a>",
+        b"no xml",
+        b'<!DOCTYPE a [<!ENTITY e "ha">]><a>&e;</a>',
+        b'<!DOCTYPE a SYSTEM "file:///etc/passwd"><a/>',
+        b"<a>" * 100_000,
+        b"\xff\xfe<",
+    ],
+)
+def test_hostile_or_broken_xml_is_refused(content):
+    with pytest.raises(UnreadableError):
+        from_xml(content)
+
+
+@given(st.binary(max_size=200))
+def test_no_bytes_break_the_reading_of_xml(content):
+    with contextlib.suppress(UnreadableError):
+        from_xml(b"<a>" + content + b"</a>")
