@@ -10,6 +10,7 @@ inbox full is lost, and its loss is a gap. Specification: MQTT 5.0, 4.1 (session
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -26,6 +27,7 @@ from bridge.sources.mqtt_decoding import Decoding
 from bridge.sources.mqtt_frames import Publish
 from bridge.sources.mqtt_inbox import Inbox
 from bridge.sources.mqtt_session import MqttSession, SessionLost, is_refused
+from bridge.sources.mqtt_uptime import cause_of
 
 log = structlog.get_logger()
 
@@ -50,6 +52,9 @@ class MqttSource:
         self._inbox = Inbox(min(2 * settings.receive_maximum, INBOX))
         self._decoding = Decoding(settings)
         self._arrived = asyncio.Event()
+        self._begun = asyncio.Event()  # clear while it is not known yet what a new connection brings again
+        self._was_refused = False
+        self._asks_uptime = True
         self._notices: deque[Delivery] = deque(maxlen=1000)
         self._dropped_since: datetime | None = None
         self._rest: asyncio.TimerHandle | None = None
@@ -81,42 +86,63 @@ class MqttSource:
         backoff = Backoff()
         state = dict(self._memory.state.get(_STATE, {}))
         heard = self._memory.last_heard
-        is_down = False
+        is_down = self._was_refused = False
         while True:
+            self._begun.clear()
             try:
                 is_present = await self._session.connect()
-                backoff.reset()
-                is_down = False
                 log.info("mqtt connected", source=self._settings.name, session_present=is_present)
                 state = await self._begin(is_present, state, heard)
+                backoff.reset()
+                is_down = self._was_refused = False
+                self._begun.set()
                 why = await self._stay()
                 heard = datetime.now(UTC)
                 log.warning("mqtt connection lost", source=self._settings.name, reason=why)
             except SessionLost as lost:
+                self._was_refused |= isinstance(lost.__cause__, ConnectionRefusedError)
                 if not is_down:
                     log.warning(
                         "mqtt broker away", source=self._settings.name, url=_bare(self._settings.url), reason=str(lost)
                     )
                 is_down = True
+            self._begun.set()
             self.health.is_connected = False
             self.health.live = 0
             await backoff.wait()
 
     async def _begin(self, is_present: bool, state: dict[str, Any], heard: datetime | None) -> dict[str, Any]:
-        """After CONNACK: what was missed, and the subscriptions."""
+        """After CONNACK: the subscriptions, and what was missed. Nothing is handed over before the gap is."""
         now = datetime.now(UTC)
         same = state.get("client_id") == self._settings.session
-        if is_present:
-            # The broker sends again what was not acknowledged: what waits undecoded of the old connection would come twice.
-            self._inbox.forget_before(self._session.generation)
-        if heard is not None and same:
-            cause = "connection lost" if is_present else "the broker lost the session and what it had queued"
-            self._notice(Delivery((), now, gaps=[Gap(None, min(heard, now), now, cause, is_present)]))
         await self._subscribe(is_present, state.get("filters", []) if same else [])
+        since = await self._broker_since()
+        self._inbox.forget_repeated()
+        if heard is not None and same:
+            cause, recovered = cause_of(
+                is_present=is_present,
+                was_refused=self._was_refused,
+                since=since,
+                earlier_since=state.get("broker_since"),
+            )
+            self._notice(Delivery((), now, gaps=[Gap(None, min(heard, now), now, cause, recovered)]))
         self.health.is_connected = True
-        state = {"client_id": self._settings.session, "filters": self._filters}
+        state = {
+            "client_id": self._settings.session,
+            "filters": self._filters,
+            "broker_since": since or state.get("broker_since"),
+        }
         self._notice(Delivery((), now, state={_STATE: state}))
         return state
+
+    async def _broker_since(self) -> int | None:
+        """When the broker was started, seconds since 1970, where it says so. A broker that did not bear the question is asked once."""
+        if not self._asks_uptime:
+            return None
+        self._asks_uptime = False
+        uptime_s = await self._session.uptime_s()
+        self._asks_uptime = True
+        return None if uptime_s is None else round(time.time() - uptime_s)
 
     async def _subscribe(self, is_present: bool, earlier: list[str]) -> None:
         """Subscribe again, always: the configuration may have changed, and so may the broker's rights."""
@@ -149,6 +175,8 @@ class MqttSource:
     async def _subscribe_again(self) -> None:
         while self.health.live < self.health.wanted:
             await asyncio.sleep(SUBSCRIBE_AGAIN_S)
+            if not self._inbox.has_room:
+                continue  # the answer would wait unread
             try:
                 await self._subscribe(is_present=False, earlier=[])
             except SessionLost:
@@ -162,7 +190,8 @@ class MqttSource:
         if dropped := self._inbox.put(self._session.generation, publishes, microseconds(now)):
             self.health.dropped += dropped
             self._dropped_since = self._dropped_since or now
-        if self._inbox.is_full:
+        # Until the subscriptions are answered everything is read: the answer comes after what the broker sends again.
+        if self._inbox.is_full and self._begun.is_set():
             self._session.pause()
         elif len(publishes) >= _MANY and self._rest is None:
             self._session.pause()
@@ -174,7 +203,7 @@ class MqttSource:
         self._read_on()
 
     def _read_on(self) -> None:
-        if self._rest is None and self._inbox.has_room:
+        if self._rest is None and (self._inbox.has_room or not self._begun.is_set()):
             self._session.resume()
             self._tell_dropped()
 
@@ -184,6 +213,7 @@ class MqttSource:
 
     async def _hand_over(self, deliver: Deliver) -> None:
         while True:
+            await self._begun.wait()
             await self._arrived.wait()
             if self._notices:
                 await deliver(self._notices.popleft())

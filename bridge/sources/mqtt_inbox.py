@@ -6,7 +6,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final
 
-from bridge.sources.mqtt_frames import QOS, Publish
+from bridge.sources.mqtt_frames import DUP, QOS, Publish
 
 MAX_BYTES: Final = 32 * 1024 * 1024  # of payload; one message more may come, however large
 _MESSAGE_BYTES: Final = 200  # what a message takes besides its payload
@@ -63,13 +63,22 @@ class Inbox:
         self._count(arrived.publishes, -1)
         return arrived
 
-    def forget_before(self, generation: int) -> None:
-        """Drop what an earlier connection brought and will bring again: all of QoS 1."""
+    def forget_repeated(self) -> None:
+        """Drop messages that came again on a later connection: marked DUP, of the same packet id (MQTT 5.0, 4.4), topic and payload.
+
+        The others stay: a broker that came back from an older state of its own does not have them any more.
+        """
+        again = {
+            publish[1:]: arrived.generation
+            for arrived in self._waiting
+            for publish in arrived.publishes
+            if publish[0] & DUP and publish[0] & QOS
+        }
         waiting, self._waiting = self._waiting, deque()
         self._bytes = self.messages = 0
         for arrived in waiting:
-            if arrived.generation != generation:
-                arrived.publishes = [publish for publish in arrived.publishes if not publish[0] & QOS]
+            if again:
+                arrived.publishes = [p for p in arrived.publishes if again.get(p[1:], 0) <= arrived.generation]
             if arrived.publishes:
                 self._waiting.append(arrived)
                 self._count(arrived.publishes, 1)

@@ -28,6 +28,7 @@ from bridge.config.settings import MqttSettings
 from bridge.sources.mqtt_frames import Publish
 from bridge.sources.mqtt_reader import BatchClient
 from bridge.sources.mqtt_self_check import as_publish, batch_reader_fault
+from bridge.sources.mqtt_uptime import UPTIME, UptimeAnswer
 
 log = structlog.get_logger()
 
@@ -52,6 +53,7 @@ class MqttSession:
         self._client = self._make_client()
         self._read = self._read_batch if isinstance(self._client, BatchClient) else self._read_one_by_one
         self._to_acknowledge: list[int] = []
+        self._uptime: UptimeAnswer | None = None
         self._client.on_message = self._on_message
         self._client.on_connect = self._on_connect
         self._client.on_disconnect = self._on_disconnect
@@ -92,15 +94,28 @@ class MqttSession:
             self.drop("no answer to CONNECT")
             raise SessionLost("no answer to CONNECT") from None
 
-    async def subscribe(self, filters: list[str]) -> list[ReasonCode]:
-        """Subscribe at QoS 1; the broker's code for each filter, in order. Raises SessionLost."""
+    async def subscribe(self, filters: list[str], qos: int = 1) -> list[ReasonCode]:
+        """Subscribe; the broker's code for each filter, in order. Raises SessionLost."""
         if self._is_v5:
             # Retained messages come with a new subscription only, not with each connect.
-            options = SubscribeOptions(qos=1, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
+            options = SubscribeOptions(qos=qos, retainHandling=SubscribeOptions.RETAIN_SEND_IF_NEW_SUB)
             result, mid = self._client.subscribe([(name, options) for name in filters])
         else:
-            result, mid = self._client.subscribe([(name, 1) for name in filters])
+            result, mid = self._client.subscribe([(name, qos) for name in filters])
         return await self._answer(result, mid, "SUBSCRIBE")
+
+    async def uptime_s(self) -> float | None:
+        """How long the broker is up, where it says so. Raises SessionLost: some brokers end the connection for the question."""
+        self._uptime = UptimeAnswer()
+        try:
+            [code, *_] = await self.subscribe([UPTIME], qos=0)
+            if is_refused(code):
+                return None
+            seconds = await self._uptime.seconds()
+            await self.unsubscribe([UPTIME])
+        finally:
+            self._uptime = None
+        return seconds
 
     async def unsubscribe(self, filters: list[str]) -> None:
         """Drop subscriptions that the session still has. Raises SessionLost."""
@@ -185,7 +200,7 @@ class MqttSession:
             log.warning("mqtt is read one message at a time: the batch reader does not fit this paho-mqtt", fault=fault)
             client = paho.Client(**options)
         else:
-            client = BatchClient(self._take, **options)
+            client = BatchClient(self._receive, **options)
         client.connect_timeout = CONNECT_TIMEOUT_S
         if settings.username is not None:
             client.username_pw_set(
@@ -301,7 +316,13 @@ class MqttSession:
             self._answers.pop(mid, None)
 
     def _on_message(self, _client: paho.Client, _data: Any, message: paho.MQTTMessage) -> None:
-        self._take([as_publish(message)])
+        self._receive([as_publish(message)])
+
+    def _receive(self, publishes: list[Publish]) -> None:
+        if self._uptime is not None:
+            publishes = self._uptime.pick(publishes)
+        if publishes:
+            self._take(publishes)
 
     def _on_connect(
         self,

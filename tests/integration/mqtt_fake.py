@@ -6,14 +6,23 @@ import asyncio
 from collections.abc import Sequence
 from typing import Self
 
-CONNECT, PUBACK, SUBSCRIBE, PINGREQ = 0x10, 0x40, 0x82, 0xC0
+CONNECT, PUBACK, SUBSCRIBE, UNSUBSCRIBE, PINGREQ = 0x10, 0x40, 0x82, 0xA2, 0xC0
+UPTIME = "$SYS/broker/uptime"
+HANGS_UP = "hangs up"
 
 
 class FakeBroker:
-    """`codes` answer SUBSCRIBE in turn; `session_present` answers each CONNECT in turn, the last one for good."""
+    """`codes` answer SUBSCRIBE in turn; `session_present` answers each CONNECT in turn, the last one for good.
 
-    def __init__(self, codes: Sequence[int] = (1,), session_present: Sequence[bool] = (False,)) -> None:
+    `uptimes` answer the question how long the broker is up, in turn; HANGS_UP ends the connection. Without any it is refused.
+    """
+
+    def __init__(
+        self, codes: Sequence[int] = (1,), session_present: Sequence[bool] = (False,), uptimes: Sequence[str] = ()
+    ) -> None:
         self._codes = codes
+        self._uptimes = list(uptimes)
+        self.asked = 0
         self._present = list(session_present)
         self._server: asyncio.Server
         self._writer: asyncio.StreamWriter | None = None
@@ -30,12 +39,13 @@ class FakeBroker:
         self._server.close()
         self.drop()
 
-    def publish(self, topic: str, payload: bytes, packet_id: int) -> None:
+    def publish(self, topic: str, payload: bytes, packet_id: int, *, again: bool = False) -> None:
         name = topic.encode()
-        body = len(name).to_bytes(2, "big") + name + packet_id.to_bytes(2, "big") + payload
+        written = packet_id.to_bytes(2, "big") if packet_id else b""  # QoS 1, or 0
+        body = len(name).to_bytes(2, "big") + name + written + payload
         assert len(body) < 128
         assert self._writer is not None
-        self._writer.write(bytes([0x32, len(body)]) + body)
+        self._writer.write(bytes([(0x32 if packet_id else 0x30) | 8 * again, len(body)]) + body)
 
     def drop(self) -> None:
         self.subscribed.clear()
@@ -63,6 +73,10 @@ class FakeBroker:
         if kind == CONNECT:
             present = self._present.pop(0) if len(self._present) > 1 else self._present[0]
             writer.write(bytes([0x20, 2, present, 0]))
+        elif kind == SUBSCRIBE and UPTIME.encode() in body:
+            self._tell_uptime(body[:2], writer)
+        elif kind == UNSUBSCRIBE:
+            writer.write(b"\xb0\x02" + body[:2])
         elif kind == SUBSCRIBE:
             writer.write(bytes([0x90, 2 + len(self._codes)]) + body[:2] + bytes(self._codes))
             self.subscribed.set()
@@ -70,3 +84,13 @@ class FakeBroker:
             self.acks.put_nowait(int.from_bytes(body[:2], "big"))
         elif kind == PINGREQ:
             writer.write(b"\xd0\x00")
+
+    def _tell_uptime(self, packet_id: bytes, writer: asyncio.StreamWriter) -> None:
+        self.asked += 1
+        if not self._uptimes:
+            writer.write(b"\x90\x03" + packet_id + b"\x80")
+        elif (uptime := self._uptimes.pop(0)) == HANGS_UP:
+            writer.transport.abort()
+        else:
+            writer.write(b"\x90\x03" + packet_id + b"\x00")
+            self.publish(UPTIME, uptime.encode(), 0)

@@ -8,11 +8,11 @@ from hypothesis import strategies as st
 
 from bridge.sources.mqtt_inbox import MAX_BYTES, Inbox
 
-QOS_0, QOS_1 = 0x30, 0x32
+QOS_0, QOS_1, AGAIN = 0x30, 0x32, 0x3A
 
 
 def message(first=QOS_1, number=1, payload=b"x"):
-    return (first, number if first == QOS_1 else 0, b"t", payload)
+    return (first, 0 if first == QOS_0 else number, b"t", payload)
 
 
 @given(st.lists(st.integers(1, 40), max_size=10), st.integers(1, 25))
@@ -50,13 +50,40 @@ def test_it_is_full_by_bytes_too_and_has_room_at_the_half():
     assert inbox.has_room
 
 
-def test_what_an_earlier_connection_brought_at_qos_1_is_forgotten():
+def everything(inbox):
+    found = []
+    while inbox.messages:
+        found += inbox.take(100).publishes
+    return found
+
+
+def test_a_message_that_came_again_is_there_once_and_the_others_of_the_lost_connection_stay():
     inbox = Inbox(100)
-    inbox.put(1, [message(number=1), message(QOS_0), message(number=2)], 1)
-    inbox.put(2, [message(number=3)], 2)
-    inbox.forget_before(2)
-    assert inbox.messages == 2
-    assert [inbox.take(10).publishes for _ in range(2)] == [[message(QOS_0)], [message(number=3)]]
+    inbox.put(1, [message(number=1), message(QOS_0), message(number=2), message(number=3, payload=b"old")], 1)
+    inbox.put(2, [message(AGAIN, 2), message(AGAIN, 3, b"new"), message(number=4)], 2)
+    inbox.forget_repeated()
+    assert everything(inbox) == [
+        message(number=1), message(QOS_0), message(number=3, payload=b"old"),
+        message(AGAIN, 2), message(AGAIN, 3, b"new"), message(number=4),
+    ]  # fmt: skip
+
+
+def test_a_message_that_came_again_twice_is_there_once():
+    inbox = Inbox(100)
+    for generation in (1, 2, 3):
+        inbox.put(generation, [message(AGAIN if generation > 1 else QOS_1, 1)], generation)
+        inbox.forget_repeated()
+    assert everything(inbox) == [message(AGAIN, 1)]
+
+
+@given(st.lists(st.tuples(st.sampled_from([QOS_0, QOS_1, AGAIN]), st.integers(1, 4)), max_size=30))
+def test_no_message_is_gone_from_all_connections(sent):
+    inbox, kept = Inbox(1000), set()
+    for generation, (first, number) in enumerate(sent, 1):
+        inbox.put(generation, [message(first, number)], generation)
+        kept.add(message(first, number)[1:])
+    inbox.forget_repeated()
+    assert {publish[1:] for publish in everything(inbox)} == kept
 
 
 def test_an_empty_inbox_has_nothing_to_take():
