@@ -1,0 +1,294 @@
+"""What operators do with alarms, seen from the rules: shelves, service, actions, feedback; and the figures of alarm load."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bridge.config.settings import Settings
+from bridge.model.alarm_load import first_up, floods, peak_rate, time_in_flood
+from bridge.store import feedback, shelf
+from rules.actions.comeback import come_back
+from rules.tickets import feedback as feedback_of_rules
+from tests.integration.rules_bench import CNC, Bench, Row, at, open_bench, vibration
+
+LEVELS = """
+  levels:
+    - {severity: medium, if: "v > 2.8", clear: "v < 2.5", on_delay: 3s, off_delay: 10s}
+    - {severity: high,   if: "v > 4.5", clear: "v < 4.1", on_delay: 2s, off_delay: 10s}
+  response: reduce feed
+"""
+RULES = f"""
+apiVersion: rules/v1
+rules:
+- id: vibration
+  for_each: {{equipment_class: cnc_spindle}}
+  inputs: {{v: {{tag: spindle.vib_rms, unit: mm/s}}}}
+{LEVELS}
+  actions:
+    - ticket: {{failure_mode: VIB}}
+    - notify: {{to: [shift_lead], from: high, on: [raise, escalate, return]}}
+    - webhook: {{connector: hook}}
+    - write: {{connector: plc, tag: feed.limit, value: 0.5, from: high}}
+    - write: {{connector: plc, tag: spindle.stop, value: true, from: high}}
+"""
+CONNECTORS = [
+    {"type": "apprise", "name": "chat", "url": "json://127.0.0.1:1", "roles": ["shift_lead"]},
+    {
+        "type": "tag_write", "name": "plc", "url": "mqtt://127.0.0.1:1",
+        "tag": [{"equipment": "acme/*", "tag": "feed.limit", "low": 0.2, "high": 1.0, "topic": "w/{equipment}/{tag}"}],
+    },
+]  # fmt: skip
+
+
+def with_connectors(settings: Settings) -> Settings:
+    more = Settings.model_validate({"plant": {"name": "x"}, "database": {"dsn": "x"}, "connector": CONNECTORS})
+    return settings.model_copy(update={"connector": more.connector})
+
+
+@pytest.fixture
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
+    async with open_bench(database_dsn, tmp_path, rules=RULES) as opened:
+        await opened.restart(with_connectors(opened.settings))
+        yield opened
+
+
+def plateau(start: float, value: float, seconds: int = 8) -> list[Row]:
+    return vibration(*((start + second, value) for second in range(seconds)))
+
+
+async def high(bench: Bench, start: float = 0.0) -> int:
+    """The machine vibrates too much for long enough; returns the alarm."""
+    await bench.feed.send(plateau(start, 5.0))
+    await bench.step(start + 7)
+    return await bench.one("select max(id) from alarm")
+
+
+async def machine_of(bench: Bench) -> int:
+    return await bench.one(f"select id from equipment where path = '{CNC}'")
+
+
+async def put_on_shelf(bench: Bench, kind: shelf.ShelfKind = "timed", minutes: float = 60) -> None:
+    now = datetime.now(UTC)
+    await shelf.shelve(
+        bench.connection, "vibration", await machine_of(bench), kind=kind, reason="bearing is on order", actor="olga",
+        now=now, until=now + timedelta(minutes=minutes),
+    )  # fmt: skip
+
+
+async def caused(bench: Bench) -> dict[str, int]:
+    tables = {"tickets": "ticket", "news": "notification", "postings": "outbox"}
+    return {name: await bench.one(f"select count(*) from {table}") for name, table in tables.items()}
+
+
+async def come_back_at(bench: Bench, now: datetime) -> int:
+    return await come_back(bench.connection, bench.settings, bench.follower.rules(), now)
+
+
+# --- actions --------------------------------------------------------------------------------------------------------------
+
+
+async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is_allowed(bench: Bench):
+    await high(bench)
+    assert await bench.one("select count(*) from ticket") == 1
+    news = await bench.one("select target, severity, subject from notification")
+    assert (news["target"], news["severity"]) == ("chat", "high")
+    assert news["subject"].startswith("HIGH cnc1: spindle.vib_rms 5 mm/s: v > 4.5")
+    rows = await bench.rows("select connector, kind, payload from outbox order by id")
+    [notice] = [row["payload"] for row in rows if row["connector"] == "hook"]
+    assert (notice["facts"]["event"], notice["facts"]["severity"]) == ("raise", "high")
+    assert notice["facts"]["inputs"]["v"]["value"] == 5.0
+    [write] = [row["payload"] for row in rows if row["connector"] == "plc"]
+    assert (write["equipment"], write["tag"], write["value"]) == (CNC, "feed.limit", 0.5)
+    assert "rule vibration version 1" in write["cause"]
+
+
+async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Bench):
+    await high(bench)
+    rows = await bench.rows("select action, subject, detail from audit order by id")
+    said = {row["subject"].rpartition("/")[2]: row for row in rows}
+    assert said["feed.limit"]["action"] == "tag write asked for"
+    assert said["spindle.stop"]["action"] == "tag write refused"
+    assert "not among the tags" in said["spindle.stop"]["detail"]["refused"]
+
+
+async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine_starts_again(bench: Bench):
+    await high(bench)
+    before = await caused(bench)
+    await bench.restart(bench.settings)
+    await bench.step(7)
+    assert await caused(bench) == before
+
+
+# --- shelved, suppressed, out of service ----------------------------------------------------------------------------------
+
+
+async def test_shelved_alarm_is_logged_and_calls_nobody(bench: Bench):
+    await put_on_shelf(bench)
+    await high(bench)
+    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+    row = await bench.one("select state, held_back from alarm")
+    assert (row["state"], row["held_back"]) == ("ACTIVE_UNACK", "shelved")
+    events = await bench.rows("select annunciated from alarm_event where kind in ('RAISE', 'ESCALATE')")
+    assert [event["annunciated"] for event in events] == [False]
+
+
+async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_all(bench: Bench):
+    await put_on_shelf(bench, minutes=10)
+    await high(bench)
+    now = datetime.now(UTC)
+    assert await come_back_at(bench, now + timedelta(minutes=9)) == 0
+    assert await come_back_at(bench, now + timedelta(minutes=11)) == 1
+    assert await come_back_at(bench, now + timedelta(minutes=12)) == 0
+    assert (await caused(bench))["tickets"] == 1
+    assert await bench.one("select subject from notification") == (
+        "HIGH cnc1: spindle.vib_rms 5 mm/s: v > 4.5 (no longer shelved)"
+    )
+    kinds = await bench.rows("select kind, actor from alarm_event where kind in ('UNSHELVE', 'ANNUNCIATE') order by id")
+    assert [row["kind"] for row in kinds] == ["UNSHELVE", "ANNUNCIATE"]
+    assert await bench.one("select ended_by from shelf") == "time"
+
+
+async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(bench: Bench):
+    await put_on_shelf(bench, minutes=10)
+    await high(bench)
+    await bench.feed.send(plateau(8, 1.0, 14))
+    await bench.step(22)
+    assert (
+        await come_back_at(bench, datetime.now(UTC) + timedelta(minutes=11)) == 1
+    )  # RTN_UNACK: seen, and nothing follows
+    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+
+
+async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(bench: Bench):
+    await put_on_shelf(bench, "one_shot")
+    await high(bench)
+    assert (await caused(bench))["tickets"] == 0
+    await bench.feed.send(plateau(8, 1.0, 14))
+    await bench.step(22)
+    assert await bench.one("select ended_by from shelf") == "return"
+    await high(bench, 30)
+    assert (await caused(bench))["tickets"] == 1
+
+
+async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_other_occurrence(bench: Bench):
+    await high(bench)
+    await put_on_shelf(bench)
+    assert await bench.one("select held_back from alarm") == "shelved"
+    await shelf.unshelve(
+        bench.connection, "vibration", await machine_of(bench), "olga", "bearing is here", datetime.now(UTC)
+    )
+    assert await come_back_at(bench, datetime.now(UTC)) == 1
+    assert await bench.one("select occurrences from ticket") == 1
+    assert await bench.one("select count(*) from notification") == 2
+
+
+async def test_what_is_above_an_asset_takes_it_out_of_service(bench: Bench):
+    line = await bench.one("select id from equipment where level = 'work_center'")
+    now = datetime.now(UTC)
+    taken = await shelf.take_out_of_service(
+        bench.connection, line, None, work_order="WO-1", reason="overhaul", actor="olga", now=now
+    )
+    assert taken is not None
+    await high(bench)
+    assert await bench.one("select held_back from alarm") == "out_of_service"
+    assert (await caused(bench))["tickets"] == 0
+    await shelf.bring_back(bench.connection, taken, "olga", now)
+    assert await come_back_at(bench, datetime.now(UTC)) == 1
+    assert (await caused(bench))["tickets"] == 1
+
+
+async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: Bench):
+    other = await bench.one("select id from equipment where name = 'insp1'")
+    now = datetime.now(UTC)
+    for equipment, rule in ((other, None), (await machine_of(bench), "another-rule")):
+        await shelf.take_out_of_service(
+            bench.connection, equipment, rule, work_order="WO-1", reason="overhaul", actor="olga", now=now
+        )
+    await high(bench)
+    assert (await caused(bench))["tickets"] == 1
+
+
+# --- feedback ---------------------------------------------------------------------------------------------------------------
+
+
+async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better(bench: Bench):
+    peaks = [5.0, 5.2, 8.0, 9.0]
+    for number, peak in enumerate(peaks):
+        await bench.feed.send([*plateau(number * 60, peak), *plateau(number * 60 + 8, 1.0, 15)])
+        await bench.step(number * 60 + 24)
+        await bench.rows("update alarm set acked_at = now(), acked_by = 'olga', state = 'NORMAL', closed_at = returned_at"
+                         " where closed_at is null returning id")  # fmt: skip
+        await bench.step(number * 60 + 25)
+    alarms = await bench.rows("select id from alarm order by raised_at")
+    assert len(alarms) == len(peaks)
+    for row, verdict in zip(alarms, ("false", "false", "true", "true"), strict=True):
+        await feedback.give(bench.connection, row["id"], verdict, "olga", "", datetime.now(UTC))
+    rules = bench.follower.rules()
+    assert await feedback_of_rules.compute(bench.connection, rules, datetime.now(UTC)) == 1
+    assert await feedback_of_rules.compute(bench.connection, rules, datetime.now(UTC)) == 0
+    [row] = await feedback.of_rules(bench.connection)
+    assert (row["true_count"], row["false_count"], row["unknown_count"]) == (2, 2, 0)
+    assert row["precision_low"] < 0.5 < row["precision_high"]
+    assert row["suggestion"] == {
+        "input": "v", "tag": "spindle.vib_rms", "above": True, "limit": 4.5, "suggested": 6.6, "kept": 2, "dropped": 2,
+        "of_false": 2,
+    }  # fmt: skip
+
+
+# --- alarm load, pure ---------------------------------------------------------------------------------------------------------
+
+
+def test_flood_begins_above_ten_in_ten_minutes_and_ends_below_five():
+    times = [float(minute * 30) for minute in range(12)]  # every 30 s, 12 alarms: the 11th is at 300 s
+    [flood] = floods(times, 10_000)
+    assert flood.began == 300
+    assert flood.ended == 7 * 30 + 600  # the 8th leaves: four are left
+    assert (flood.alarms, flood.peak) == (12, 12)
+    assert time_in_flood([flood], 0, 10_000) == 510
+
+
+def test_ten_in_ten_minutes_are_no_flood():
+    assert floods([float(n) for n in range(10)], 10_000) == []
+
+
+def test_flood_that_lasts_has_no_end():
+    [flood] = floods([float(n) for n in range(20)], 100)
+    assert flood.ended is None
+    assert time_in_flood([flood], 0, 100) == 90
+
+
+def test_rate_between_five_and_ten_keeps_a_flood_and_begins_none():
+    steady = [n * 100.0 for n in range(100)]  # six in ten minutes
+    assert floods(steady, 20_000) == []
+    burst = sorted([*steady, *(5000.0 + n for n in range(8))])
+    [flood] = floods(burst, 20_000)
+    assert flood.ended is not None
+    assert flood.ended > 9900, "six in ten minutes are not below five"
+
+
+def test_peak_rate_is_that_of_the_worst_ten_minutes():
+    assert peak_rate([0, 100, 599, 600, 601]) == 4
+    assert peak_rate([]) == 0
+
+
+def alarm(number: int, seconds: float, line: int | None = 1, position: int = 1) -> dict[str, object]:
+    return {"id": number, "raised_at": at(seconds), "line_id": line, "position": position}
+
+
+def test_alarms_of_a_line_belong_to_the_first():
+    alarms = [alarm(3, 20), alarm(1, 0), alarm(2, 10), alarm(4, 30, line=2), alarm(5, 61), alarm(6, 70)]
+    assert first_up(alarms, timedelta(seconds=60)) == [(1, [2, 3]), (4, []), (5, [6])]
+
+
+def test_of_alarms_at_one_instant_the_one_up_the_flow_is_the_first():
+    assert first_up([alarm(1, 0, position=3), alarm(2, 0, position=1)], timedelta(seconds=60)) == [(2, [1])]
+
+
+def test_alarms_outside_of_lines_and_without_a_window_are_alone():
+    alarms = [alarm(1, 0, line=None), alarm(2, 1, line=None)]
+    assert first_up(alarms, timedelta(seconds=60)) == [(1, []), (2, [])]
+    assert first_up([alarm(1, 0), alarm(2, 0)], timedelta()) == [(1, []), (2, [])]
