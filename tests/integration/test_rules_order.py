@@ -59,8 +59,8 @@ def story(seed: int) -> list[Row]:
         if rng.random() < 0.12:
             continue
         level = max(0.5, min(7.0, level + rng.uniform(-1.3, 1.3)))
-        bad = rng.random() < 0.06
-        rows.append(Row(CNC, "spindle.vib_rms", second, None if bad else level, BAD_STATUS if bad else 0))
+        bad, worn = rng.random() < 0.06, 3.0 if 30 <= n < 45 else 0.0
+        rows.append(Row(CNC, "spindle.vib_rms", second, None if bad else level + worn, BAD_STATUS if bad else 0))
         if rng.random() < 0.5:
             rows.append(Row(CNC, "spindle.rpm", second, rng.choice([0.0, 8000.0])))
         if rng.random() < 0.2:
@@ -79,7 +79,7 @@ async def journal(bench: Bench) -> dict[str, list[Any]]:
         "events": await bench.rows(
             "select a.rule_id, a.raised_at, v.at, v.kind, v.severity, v.note, v.inputs, v.because "
             "from alarm_event v join alarm a on a.id = v.alarm_id "
-            "where a.retracted_at is null and v.superseded_at is null and v.kind not in ('SUPPRESS', 'UNSUPPRESS') "
+            "where a.retracted_at is null and v.superseded_at is null and v.kind not in ('SUPPRESS', 'UNSUPPRESS', 'ANNUNCIATE') "
             "and v.actor = 'rules' order by a.rule_id, v.at, v.kind, v.severity"),
     }  # fmt: skip
 
