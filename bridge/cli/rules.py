@@ -75,3 +75,11 @@ def schema(
 rules.command("test")(rules_backtest.test)
 rules.command("backtest")(rules_backtest.backtest)
 rules.command("diff")(rules_backtest.diff)
+
+
+@rules.command()
+def functions() -> None:
+    """Print every function that a rule may name, with an example and its value, as a Markdown table."""
+    from rules.rulebook.reference import SIGNAL, functions_table
+
+    print(f"{SIGNAL}\n\n{functions_table()}", end="")

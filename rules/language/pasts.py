@@ -27,6 +27,10 @@ def signature(kind: HistoryKind) -> str:
     """How a history is called: `mean(x, window)`; what may be left out stands in square brackets."""
     least, most = kind.arguments
     words = ["x", "y", "z"][:least] if least <= 3 else ["x", "y", "z", "..."]
+    if kind.name in _OF_ONE_UNIT:
+        words = ["x", "target", "sigma"]
+    elif kind.each_sample and least == 2:
+        words = ["x", "f"]
     if most > least:
         words = [*words[: max(least, 1)], "..."]
     words += [each.name if each.default is None else f"[{each.name}]" for each in kind.parameters]

@@ -36,7 +36,7 @@ def check_rules(settings: Settings) -> list[Problem]:
     for rule in rules:
         if rule.id.endswith(WATCHING):
             continue  # what it names is named by the rule that it comes from
-        for found in (*_names(rule, settings), *_inputs(rule, plant), *_counter(rule, settings)):
+        for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *_counter(rule, settings)):
             line, column = places.of(rule, *found.path, value=found.value)
             problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
     return problems + _posted_twice(rules)
@@ -63,12 +63,14 @@ class _Plant:
         return written or next((unit for pattern, unit in self.patterns if fnmatch.fnmatchcase(name, pattern)), "")
 
 
-def _names(rule: Rule, settings: Settings) -> Iterator[_Finding]:
+def _names(rule: Rule, settings: Settings, plant: _Plant) -> Iterator[_Finding]:
     connectors = [connector.name for connector in settings.connector]
-    named: list[str | None] = [each.connector for each in (*rule.postings, *rule.webhooks, *rule.writes)]
-    named += [each.connector for each in rule.tickets]
+    named = [each.connector for each in rule.tickets if each.connector]
+    named += [each.connector for each in rule.postings]
+    named += [each.connector for each in rule.webhooks]
+    named += [each.connector for each in rule.writes]
     for name in dict.fromkeys(named):
-        if name and name not in connectors:
+        if name not in connectors:
             yield _Finding(f"unknown connector {name}{suggestion(name, connectors)}", ("actions",), name)
     classes = sorted({e.equipment_class for e in settings.equipment if e.equipment_class})
     wanted = rule.for_each.equipment_class
@@ -76,7 +78,12 @@ def _names(rule: Rule, settings: Settings) -> Iterator[_Finding]:
         near = suggestion(wanted, classes)
         yield _Finding(f"no equipment has the class {wanted}{near}", ("for_each", "equipment_class"))
     where = rule.for_each.equipment
-    if where and settings.equipment and not any(fnmatch.fnmatchcase(e.path, where) for e in settings.equipment):
+    # Equipment may appear on sight, as tags may.
+    if (
+        where
+        and not plant.has_tags_on_sight
+        and not any(fnmatch.fnmatchcase(e.path, where) for e in settings.equipment)
+    ):
         yield _Finding(f"no equipment is called {where}", ("for_each", "equipment"))
 
 
