@@ -194,6 +194,16 @@ def _problem(file: Path, found: dict[places.Path, int], path: places.Path, messa
     dotted = ""
     for part in path:
         dotted += f"[{part}]" if isinstance(part, int) else f".{part}" if dotted else part
-    # A table that only stands in the names of others has its first line there.
-    inside = [line for place, line in found.items() if path and place[: len(path)] == path]
-    return Problem(str(file), min(inside, default=places.line_of(found, path)), 0, dotted, message)
+    return Problem(str(file), _line(found, path), 0, dotted, message)
+
+
+def _line(found: dict[places.Path, int], path: places.Path) -> int:
+    """The first line of what is at the place, or of the nearest thing around it.
+
+    A table that only stands in the headers of others (`[event.scrap.lookup]`) has the line of the first of them.
+    """
+    while path:
+        if inside := [line for place, line in found.items() if place[: len(path)] == path]:
+            return min(inside)
+        path = path[:-1]
+    return 1
