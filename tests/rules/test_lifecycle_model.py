@@ -192,6 +192,14 @@ class LifeCycle(RuleBasedStateMachine):
         found = [Verdict(*each) for each in verdicts]
         self._take(lifecycle.observe(self.memory, self.ladder, self.now * SECOND, found, enabled=enabled))
 
+    @rule(worst=st.sampled_from(VERDICTS[3:]))
+    def alarm_comes_and_goes(self, worst) -> None:
+        """A whole alarm at once: chance alone seldom plays one to its end."""
+        for verdicts in (worst, VERDICTS[1]):
+            self.value_is_read(verdicts, True)
+            self.time_passes_and_nobody_asks(8)
+            self.somebody_asks()
+
     @rule()
     def operator_acknowledges(self) -> None:
         self.somebody_asks()
