@@ -49,3 +49,12 @@ create table reconciliation_line (
 );
 comment on column reconciliation_line.erp is 'The total of the business system; null where it does not tell.';
 comment on column reconciliation_line.waiting is 'Written to the outbox and not posted yet, or made and not yet written.';
+
+-- What a maintenance system says of the request that a ticket made there; the ticket's own state is people's here.
+alter table ticket
+add column external_state text,
+add column external_said text,
+add column external_changed_at timestamptz;
+comment on column ticket.external_state is 'open, in_progress, done or cancelled; null until the system says something.';
+comment on column ticket.external_said is 'The system''s own word for it.';
+create index outbox_work_request on outbox (connector, external_id) where kind = 'work_request';

@@ -1,4 +1,4 @@
-"""Orders and shipments from a business system into the database, read again and again."""
+"""Orders, shipments and the states of work requests from a business system into the database, read again and again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import structlog
 from bridge.erp.relay.dispatcher import Lane
 from bridge.erp.relay.rhythm import pause
 from bridge.errors import ConnectorError
-from bridge.store import order, shipment
+from bridge.model.production import EventKind
+from bridge.store import order, shipment, work_request
 from bridge.store.database import Connection
 
 log = structlog.get_logger()
@@ -44,7 +45,9 @@ async def _read(lane: Lane, connection: Connection, since: datetime | None) -> N
     orders = await lane.connector.read_orders(since)
     await lane.gate.token()
     shipments = await lane.connector.read_shipments(since)
+    states = await lane.connector.read_ticket_states(since) if EventKind.WORK_REQUEST in lane.connector.kinds else []
     async with connection.transaction():
+        await work_request.take_states(connection, lane.name, states)
         refused_orders = await order.upsert(connection, lane.name, orders)
         refused_shipments = await shipment.upsert(connection, lane.name, shipments)
     for refused, reason in [*refused_orders, *refused_shipments]:
