@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from rules.backtest.report import AlarmSeen, Report, iso
+from rules.backtest.report import AlarmSeen, Report
 from rules.rulebook.model import Rule
 
 
@@ -33,8 +33,8 @@ class Difference:
         """Plain data."""
         return {
             "rules": [{"rule": each.rule, "change": each.kind, "fields": list(each.fields)} for each in self.changes],
-            "appear": [_alarm(alarm) for alarm in self.appear],
-            "vanish": [_alarm(alarm) for alarm in self.vanish],
+            "appear": [alarm.as_json() for alarm in self.appear],
+            "vanish": [alarm.as_json() for alarm in self.vanish],
             "same": self.same,
         }
 
@@ -74,10 +74,3 @@ def _pick(alarms: Sequence[AlarmSeen], wanted: Counter[tuple[str, str, str, int]
             left[_key(alarm)] -= 1
             found.append(alarm)
     return tuple(sorted(found, key=lambda alarm: alarm.raised_us))
-
-
-def _alarm(alarm: AlarmSeen) -> dict[str, Any]:
-    return {
-        "rule": alarm.rule, "asset": alarm.asset, "severity": str(alarm.severity), "raised": iso(alarm.raised_us),
-        "returned": iso(alarm.returned_us),
-    }  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from bridge.model.alarm import Severity
@@ -16,15 +16,37 @@ MOST_KEPT: Final = 100_000  # alarms of a report; more are counted
 
 @dataclass(slots=True)
 class AlarmSeen:
-    """An alarm from its raise to its return (None: it still stood at the end). `severity` is the worst that it reached."""
+    """An alarm from its raise to its return (None: it still stood at the end).
+
+    `reached_us`: when it first was at each severity. `suppressed_by`: the parent rule whose alarm stood when it was raised.
+    """
 
     rule: str
     asset: str
-    severity: Severity
     raised_us: int
     returned_us: int | None = None
+    reached_us: dict[Severity, int] = field(default_factory=dict)
     escalations: int = 0
+    suppressed_by: str | None = None
     inputs: dict[str, Any] = field(default_factory=dict)  # name -> value at the raise
+
+    @property
+    def severity(self) -> Severity:
+        """The worst that it reached."""
+        return max(self.reached_us, key=lambda severity: severity.rank)
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "raised": iso(self.raised_us),
+            "returned": iso(self.returned_us),
+            "rule": self.rule,
+            "asset": self.asset,
+            "severity": str(self.severity),
+            "escalations": self.escalations,
+            "suppressed_by": self.suppressed_by,
+            "inputs": self.inputs,
+        }
 
 
 @dataclass(slots=True)
@@ -37,6 +59,16 @@ class TicketSeen:
     opened_us: int
     alarms: int = 1
 
+    def as_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            "opened": iso(self.opened_us),
+            "asset": self.asset,
+            "failure_mode": self.failure_mode,
+            "rule": self.rule,
+            "alarms": self.alarms,
+        }
+
 
 @dataclass(slots=True)
 class RuleSeen:
@@ -46,6 +78,7 @@ class RuleSeen:
     sha256: str
     assets: int = 0
     alarms: int = 0
+    suppressed: int = 0  # of them, while a parent's alarm stood: nobody is called
     tickets: int = 0
     in_alarm_us: int = 0
     longest_us: int = 0
@@ -103,7 +136,11 @@ class Report:
 
     def sentence(self) -> str:
         """`would have raised 14 alarms and 3 tickets`."""
-        return f"would have raised {_plural(self.alarm_count, 'alarm')} and {_plural(self.ticket_count, 'ticket')}"
+        suppressed = sum(seen.suppressed for seen in self.rules.values())
+        more = f" ({suppressed:,} suppressed)" if suppressed else ""
+        return (
+            f"would have raised {_plural(self.alarm_count, 'alarm')}{more} and {_plural(self.ticket_count, 'ticket')}"
+        )
 
     def as_json(self) -> dict[str, Any]:
         """Plain data; instants as ISO 8601, durations in seconds."""
@@ -115,8 +152,8 @@ class Report:
             "assets": self.assets,
             "elapsed_s": round(self.elapsed_s, 3),
             "rules": [_rule(seen) for seen in self.rules.values()],
-            "alarms": [_timed(asdict(seen), "raised", "returned") for seen in self.alarms],
-            "tickets": [_timed(asdict(seen), "opened") for seen in self.tickets],
+            "alarms": [seen.as_json() for seen in self.alarms],
+            "tickets": [seen.as_json() for seen in self.tickets],
             "floods": [
                 {"began": iso(flood.began_us), "ended": iso(flood.ended_us), "alarms": flood.alarms}
                 for flood in self.floods
@@ -141,17 +178,13 @@ def _rule(seen: RuleSeen) -> dict[str, Any]:
         "sha256": seen.sha256,
         "assets": seen.assets,
         "alarms": seen.alarms,
+        "suppressed": seen.suppressed,
         "by_severity": dict(seen.by_severity),
         "tickets": seen.tickets,
         "in_alarm_s": seen.in_alarm_us / 1e6,
         "longest_s": seen.longest_us / 1e6,
         "trouble": seen.trouble,
     }
-
-
-def _timed(fields: dict[str, Any], *names: str) -> dict[str, Any]:
-    """The instants `<name>_us` as `<name>` in ISO 8601."""
-    return {**{name: iso(fields.pop(f"{name}_us")) for name in names}, **fields}
 
 
 def _plural(count: int, noun: str) -> str:

@@ -35,7 +35,7 @@ class Backtest:
     def __init__(self, rules: Sequence[Rule], *, ticket_open: timedelta = TICKET_OPEN) -> None:
         self._rules = rules
         self._report = blank(rules)
-        self._ledger = Ledger(self._report, ticket_open // timedelta(microseconds=1))
+        self._ledger = Ledger(self._report, rules, ticket_open // timedelta(microseconds=1))
         self._runs: dict[str, AssetRun] = {}
         self._began = time.monotonic()
 
@@ -60,7 +60,7 @@ class Backtest:
     def finish(self) -> Report:
         """The report, after the last chunk."""
         report = self._report
-        self._ledger.close(report.last_us)
+        self._ledger.close()
         for run in self._runs.values():
             for rule_id, trouble in run.failed.items():
                 report.rules[rule_id].trouble = f"failed on {run.asset.path}: {trouble}"

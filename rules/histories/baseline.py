@@ -1,8 +1,8 @@
 """What is normal: mean and standard deviation of a window that ended some time ago, so that a fault does not become its own norm.
 
-`Lagged` keeps what is younger than the lag in a row that waits, one reading each while they are few, in panes of 1/64 of the lag
-while they are many; what is old enough goes into a sliding window. So the window's young end is exact to 1/64 of the lag, its old
-end to 1/256 of the window, and memory is bounded whatever the rate.
+`Lagged` keeps what is younger than the lag in a row that waits, one reading each while they are few, in panes of 1/32 of the lag
+while they are many; what is old enough goes into a sliding window. So the window's young end is exact to 1/32 of the lag, its old
+end to 1/180 of the window, and memory is bounded whatever the rate.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from rules.histories.sliding import Cell, Family, Sliding
 from rules.histories.summaries import MOMENTS, standard_deviation
 from rules.histories.windows import WINDOW
 
-_MOST_WAITING: Final = 128
-_PANES_OF_LAG: Final = 64
+_MOST_WAITING: Final = 64
+_PANES_OF_LAG: Final = 32
 
 
 class Lagged:

@@ -13,8 +13,8 @@ from array import array
 from collections.abc import Callable
 from typing import Any, Final, NamedTuple
 
-MOST: Final = 600
-PANES: Final = 256
+MOST: Final = 360
+PANES: Final = 180
 
 Cell = tuple[float, ...]
 

@@ -146,7 +146,7 @@ class Rate:
     """The change a second: from the oldest reading in the window to the newest, without a window from the one before.
 
     Of a counter the change is of its unwrapped total, so that rollover and reset are no falls. Readings of a dense signal are
-    thinned to the first of each 1/256 of the window; the newest is always there.
+    thinned to the first of each 1/180 of the window; the newest is always there.
     """
 
     __slots__ = ("_before", "_counter", "_is_known", "_newest", "_pane_us", "_times", "_totals", "_window_us")

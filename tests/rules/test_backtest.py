@@ -111,6 +111,47 @@ def test_second_ticket_is_opened_when_the_first_has_been_closed(rulebook):
     assert (report.alarm_count, report.alarms[0].returned_us) == (1, None)
 
 
+PARENTS = """
+apiVersion: rules/v1
+rules:
+- id: no-power
+  inputs: {v: {tag: v}}
+  levels: [{severity: high, if: "v < 0"}]
+  response: look
+- id: no-flow
+  parent: no-power
+  inputs: {n: {tag: n}}
+  levels: [{severity: low, if: "n < 0"}]
+  response: look
+  actions: [{ticket: {failure_mode: FLO}}]
+- id: trial
+  shadow: true
+  inputs: {n: {tag: n}}
+  levels: [{severity: low, if: "n < 0"}]
+  response: look
+  actions: [{ticket: {failure_mode: FLO}}]
+"""
+
+
+def test_alarm_below_a_parents_alarm_is_suppressed_and_asks_for_its_ticket_when_it_is_heard(tmp_path):
+    line = asset("v", path="acme/line1")
+    machine = asset("n", path="acme/line1/m1")
+    other = asset("n", path="acme/line11")
+    power = column("v", [(0, 1.0), (100, -1.0), (200, 1.0)])
+    flow = column("n", [(0, 1.0), (110, -1.0), (120, 1.0), (190, -1.0), (250, 1.0)])
+    chunks = [Chunk(spec, (each,), T0 + 300 * SECOND) for spec, each in ((machine, flow), (other, flow), (line, power))]
+    report = run(read(tmp_path, PARENTS).rules, chunks)
+    assert [
+        alarm.suppressed_by for alarm in report.alarms if alarm.rule == "no-flow" and alarm.asset == machine.path
+    ] == ["no-power"] * 2
+    assert [alarm.suppressed_by for alarm in report.alarms if alarm.asset == other.path] == [None] * 4
+    assert [(t.asset, (t.opened_us - T0) // SECOND, t.alarms) for t in report.tickets] == [
+        (other.path, 110, 2),
+        (machine.path, 200, 1),
+    ]
+    assert report.sentence() == "would have raised 9 alarms (2 suppressed) and 2 tickets"
+
+
 def test_alarm_that_still_stands_is_in_alarm_up_to_the_end(rulebook):
     report = tried(rulebook, {"average"}, one_chunk(column("v", [(t, 3.0) for t in range(100)]), until=99))
     assert report.rules["average"].in_alarm_us == 99 * SECOND
