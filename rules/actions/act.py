@@ -41,7 +41,7 @@ async def act(connection: Connection, plant: Plant, version: int, instance: Inst
         await shelf.mark_held_back(connection, occasion.alarm_id, overlay)
     elif overlay is None and held_back is None:
         await carry_out(connection, plant.settings, occasion)
-    elif overlay is None and when in ("raise", "escalate"):
+    elif overlay is None and held_back is not None and when in ("raise", "escalate"):
         # Held back until a moment ago: this step calls people by itself.
         await shelf.annunciate(connection, occasion.alarm_id, f"no longer {held_back.replace('_', ' ')}", now)
         await carry_out(connection, plant.settings, occasion)

@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final
 
-from asyncua import Client, ua
+from asyncua import ua
+from asyncua.client.client import Client
 
 from bridge.config.settings import TagWriteSettings, WritableTag
 from bridge.erp.tag_write.values import is_same
@@ -25,6 +26,19 @@ _IDENTITY: Final = (
     ua.uaerrors.BadIdentityTokenRejected,
     ua.uaerrors.BadIdentityTokenInvalid,
 )
+_PASSING: Final = (
+    ua.uaerrors.BadTimeout,
+    ua.uaerrors.BadConnectionClosed,
+    ua.uaerrors.BadCommunicationError,
+    ua.uaerrors.BadServerHalted,
+    ua.uaerrors.BadSessionClosed,
+    ua.uaerrors.BadSessionIdInvalid,
+    ua.uaerrors.BadSecureChannelClosed,
+    ua.uaerrors.BadTooManySessions,
+    ua.uaerrors.BadTooManyOperations,
+    ua.uaerrors.BadOutOfService,
+    ua.uaerrors.BadNotConnected,
+)
 
 
 def node_of(table: WritableTag, write: TagWrite) -> str:
@@ -42,18 +56,21 @@ async def write(settings: TagWriteSettings, body: Mapping[str, Any]) -> str:
         async with asyncio.timeout(settings.timeout_s), client:
             return await _write(client, body["node"], body["value"])
     except _IDENTITY as error:
-        raise CredentialsError(f"{settings.url} refused the write to {body['node']}: {error}") from error
-    except ua.UaStatusCodeError as error:
-        raise BusinessError(f"{settings.url} refused the write to {body['node']}: {error}") from error
-    except (TimeoutError, OSError, ua.UaError) as error:
+        raise CredentialsError(f"{settings.url} refused the session: {error}") from error
+    except (TimeoutError, OSError, ua.uaerrors.UaError) as error:
         raise TransientError(f"{settings.url}: {error or 'no answer in time'}") from error
 
 
 async def _write(client: Client, node_id: str, value: float | str | bool) -> str:
-    node = client.get_node(node_id)
-    variant = await node.read_data_type_as_variant_type()
-    await node.write_value(ua.DataValue(ua.Variant(_fitting(node_id, value, variant), variant)))
-    found = await node.read_value()
+    try:
+        node = client.get_node(node_id)
+        variant = await node.read_data_type_as_variant_type()
+        await node.write_value(ua.DataValue(ua.Variant(_fitting(node_id, value, variant), variant)))
+        found = await node.read_value()
+    except _PASSING:
+        raise
+    except ua.uaerrors.UaStatusCodeError as error:  # of this node, not of the session
+        raise BusinessError(f"{node_id}: the server refused the write: {error}") from error
     if not is_same(value, found):
         raise BusinessError(f"{node_id} reads {found!r} after {value!r} was written")
     return f"read back {found!r}"
