@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final
 
-from rules.conditions.facts import FACTS, OPERATION_IS_FINAL, ORDER_ACTIVE, Facts
+from rules.conditions.facts import COUNT_FACTS, OPERATION_IS_FINAL, ORDER_ACTIVE, Facts
 from rules.language import Expression
 from rules.section import Section
 
@@ -42,9 +42,10 @@ def read(section: Section, facts: Facts) -> Counted | None:
         return None
     asked = dict.fromkeys(on.slots + (require.slots if require else ()))
     counters = [slot.removeprefix(_DELTA).removesuffix(")") for slot in asked if slot.startswith(_DELTA)]
-    if strange := [slot for slot in asked if not slot.startswith(_DELTA) and slot not in FACTS]:
+    if strange := [slot for slot in asked if not slot.startswith(_DELTA) and slot not in COUNT_FACTS]:
         section.reader.tell(
-            on_item, f"{strange[0]} cannot be asked of a count; there is delta(input), {' and '.join(sorted(FACTS))}"
+            on_item,
+            f"{strange[0]} cannot be asked of a count; there is delta(input), {' and '.join(sorted(COUNT_FACTS))}",
         )
         return None
     if len(counters) != 1 or counters[0] not in facts.scope.names:

@@ -5,12 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from rules.language import BOOL, Expression, Kind, Name, Row, Scope, compile_expression
+from bridge.model.production import MachineState
+from rules.language import BOOL, TEXT, Expression, Kind, Name, Row, Scope, compile_expression
 
 ORDER_ACTIVE: Final = "order.active"  # an order number is known at that instant
 OPERATION_IS_FINAL: Final = "operation.is_final"  # good pieces of this equipment are finished goods
 
-FACTS: Final = {ORDER_ACTIVE: Name(BOOL, is_input=False), OPERATION_IS_FINAL: Name(BOOL, is_input=False)}
+MACHINE_STATE: Final = "machine.state"  # the word of MachineState; unknown where the state is
+
+COUNT_FACTS: Final = {ORDER_ACTIVE: Name(BOOL, is_input=False), OPERATION_IS_FINAL: Name(BOOL, is_input=False)}
+"""What may be asked of a count: it depends on the count's own row only."""
+STATES: Final = tuple(str(state) for state in MachineState if state is not MachineState.UNKNOWN)
+FACTS: Final = {**COUNT_FACTS, MACHINE_STATE: Name(TEXT, is_input=False, words=STATES)}
 
 
 @dataclass(slots=True)

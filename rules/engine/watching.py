@@ -37,13 +37,15 @@ class RuleFiles:
     def __init__(self, files: Sequence[str]) -> None:
         self.files = list(files)
         self.fresh: Rulebook | None = None
+        self._read: Rulebook | None = None
         self._asked = asyncio.Event()
         self._seen = _look(self.files)
 
     def read(self) -> Rulebook:
         """What the files say now. Raises ConfigError with every mistake."""
         self._seen = _look(self.files)
-        return load_rules(self.files)
+        self._read = load_rules(self.files, self._read)  # only rules whose text has changed are read anew
+        return self._read
 
     def ask(self) -> None:
         """Have the files read again, whether they look changed or not."""

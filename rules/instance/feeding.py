@@ -27,7 +27,7 @@ def feed(
 ) -> list[Told]:
     """See `Instance.feed`."""
     entries = instance.inputs.get(tag_id, ())
-    take = _slowly if len(entries) != 1 or entries[0].plan.spec.is_text else _quickly
+    take = _slowly if len(entries) != 1 or entries[0].plan.spec.is_text or entries[0].plan.spec.of else _quickly
     told: list[Told] = []
     for start in range(0, len(times_us), _CHUNK):
         end = start + _CHUNK

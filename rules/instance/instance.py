@@ -7,10 +7,10 @@ value grows stale, and that a history changes although nothing is read, are inst
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
 from bridge.model.production import MachineState
 from bridge.model.reading import instant
@@ -18,7 +18,7 @@ from rules import lifecycle
 from rules.conditions.threshold import Threshold
 from rules.histories import History
 from rules.instance.feeding import feed
-from rules.instance.inputs import InputNow, worst
+from rules.instance.inputs import InputNow, SiblingsNow, worst
 from rules.instance.plan import HOLDS, UNKNOWN, Judged, Plan, plan_of
 from rules.instance.told import Situation, Told
 from rules.language import Value
@@ -26,7 +26,8 @@ from rules.lifecycle import Memory, Quality, Transition
 from rules.rulebook.model import Rule
 from rules.sample import Sample
 
-_NOTHING_KNOWN = Situation()
+_NOTHING_KNOWN: Final = Situation()
+_NO_SIBLINGS: Final[Mapping[str, Sequence[int]]] = {}
 
 
 class HistoryStandsStillError(RuntimeError):
@@ -43,6 +44,7 @@ class Instance:
     is_final: bool
     memory: Memory
     inputs: dict[int, tuple[InputNow, ...]]  # by tag
+    entries: tuple[InputNow, ...]  # the same, in the order of the rule
     histories: tuple[History, ...] = ()
     situation: Situation = _NOTHING_KNOWN
     alarm_id: int | None = None
@@ -58,19 +60,38 @@ class Instance:
     judged: tuple[Judged, bool | None, Quality] | None = None
 
     @classmethod
-    def create(cls, rule: Rule, equipment_id: int, path: str, is_final: bool, tags: dict[str, int]) -> Instance:
-        """An instance of which nothing is known yet; `tags` gives the id of each tag name that the rule uses."""
+    def create(
+        cls,
+        rule: Rule,
+        equipment_id: int,
+        path: str,
+        is_final: bool,
+        tags: Mapping[str, int],
+        siblings: Mapping[str, Sequence[int]] = _NO_SIBLINGS,
+    ) -> Instance:
+        """An instance of which nothing is known yet.
+
+        `tags` gives the id of each tag name that the rule uses, `siblings` the ids of the other assets' tags of a name.
+        """
         plan = plan_of(rule)
+        entries = tuple(SiblingsNow(each) if each.spec.of else InputNow(each) for each in plan.inputs)
         inputs: dict[int, tuple[InputNow, ...]] = {}
-        for each in plan.inputs:
-            tag_id = tags[each.spec.tag]
-            inputs[tag_id] = (*inputs.get(tag_id, ()), InputNow(each))
+        for entry in entries:
+            name = entry.plan.spec.tag
+            for tag_id in siblings.get(name, ()) if entry.plan.spec.of else (tags[name],):
+                inputs[tag_id] = (*inputs.get(tag_id, ()), entry)
         histories = tuple(each.spec.kind.make(each.spec.setting) for each in plan.histories)
-        made = cls(plan, equipment_id, path, is_final, plan.fresh, inputs, histories, row=[None] * plan.width)
+        made = cls(plan, equipment_id, path, is_final, plan.fresh, inputs, entries, histories, row=[None] * plan.width)
         if plan.final_slot is not None:
             made.row[plan.final_slot] = is_final
         made._see(_NOTHING_KNOWN)
         return made
+
+    def add_sibling(self, name: str, tag_id: int) -> None:
+        """Let another asset's tag of this name count for the inputs that are about siblings."""
+        for entry in self.entries:
+            if entry.plan.spec.of and entry.plan.spec.tag == name and entry not in self.inputs.get(tag_id, ()):
+                self.inputs[tag_id] = (*self.inputs.get(tag_id, ()), entry)
 
     @property
     def rule(self) -> Rule:
@@ -115,11 +136,10 @@ class Instance:
     def due_but_for_histories_us(self, skip: InputNow | None = None) -> int | None:
         """When a delay ends, a value grows stale (but for that of `skip`), or the rule begins to look; None where nothing will."""
         found = lifecycle.next_deadline(self.memory, self.plan.ladder)
-        for entries in self.inputs.values():
-            for entry in entries:
-                stale = entry.stale_us
-                if stale is not None and (found is None or stale < found) and entry is not skip:
-                    found = stale
+        for entry in self.entries:
+            stale = entry.stale_us
+            if stale is not None and (found is None or stale < found) and entry is not skip:
+                found = stale
         settled = self._settles_us()
         return settled if settled is not None and (found is None or settled < found) else found
 
@@ -239,7 +259,7 @@ class Instance:
         return {
             **self.dump_alarm(),
             "now_us": self.now_us,
-            "inputs": {e.plan.spec.name: e.dump() for entries in self.inputs.values() for e in entries},
+            "inputs": {entry.plan.spec.name: entry.dump() for entry in self.entries},
             "histories": {
                 each.spec.slot: history.dump()
                 for each, history in zip(self.plan.histories, self.histories, strict=True)
@@ -271,7 +291,18 @@ class Instance:
 
     def become(self, other: Instance) -> None:
         """Take over everything that another instance of the same rule and asset came to know."""
-        for name in ("memory", "inputs", "histories", "situation", "now_us", "row", "quality", "judged", "error"):
+        for name in (
+            "memory",
+            "inputs",
+            "entries",
+            "histories",
+            "situation",
+            "now_us",
+            "row",
+            "quality",
+            "judged",
+            "error",
+        ):
             setattr(self, name, getattr(other, name))
 
     def _restore_histories(self, stored: dict[str, Any]) -> None:
@@ -290,9 +321,12 @@ class Instance:
         self.situation = situation
         if self.plan.order_slot is not None:
             self.row[self.plan.order_slot] = situation.order is not None
+        if self.plan.state_slot is not None:
+            state = situation.state
+            self.row[self.plan.state_slot] = None if state in (None, MachineState.UNKNOWN) else str(state)
 
     def _reckon_quality(self) -> None:
-        self.quality = worst({entry.quality for entries in self.inputs.values() for entry in entries})
+        self.quality = worst({entry.quality for entry in self.entries})
 
     def _grow_stale(self, now_us: int) -> None:
         has_changed = False
@@ -351,6 +385,6 @@ class Instance:
     def _tell(self, transitions: list[Transition]) -> list[Told]:
         if not transitions:
             return []
-        inputs = {entry.plan.spec.name: entry.shown() for entries in self.inputs.values() for entry in entries}
+        inputs = {entry.plan.spec.name: entry.shown() for entry in self.entries}
         because = self.explain()
         return [Told(transition, inputs, because) for transition in transitions]

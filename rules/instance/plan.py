@@ -11,7 +11,7 @@ from weakref import WeakValueDictionary
 
 from bridge.model.production import MachineState
 from rules import lifecycle
-from rules.conditions.facts import OPERATION_IS_FINAL, ORDER_ACTIVE
+from rules.conditions.facts import MACHINE_STATE, OPERATION_IS_FINAL, ORDER_ACTIVE
 from rules.conditions.threshold import Level, Threshold, Verdict
 from rules.language import HistorySpec
 from rules.language.closures import Closure, Values
@@ -62,13 +62,15 @@ class Plan:
     wanted: frozenset[MachineState]
     settle_us: int
     order_slot: int | None
+    state_slot: int | None
     final_slot: int | None
     width: int
 
     @property
     def has_situation(self) -> bool:
         """Whether what the asset is doing matters to the rule."""
-        return bool(self.wanted) or self.order_slot is not None or any(h.spec.where for h in self.histories)
+        asked = self.order_slot is not None or self.state_slot is not None
+        return bool(self.wanted) or asked or any(h.spec.where for h in self.histories)
 
     def verdicts_of(self, judged: Judged) -> tuple[Verdict, ...]:
         """What is judged of the levels, after the rule's policy for what is unknown."""
@@ -119,6 +121,7 @@ def _make(rule: Rule) -> Plan:
         wanted=rule.when_state,
         settle_us=microseconds_of(rule.settle),
         order_slot=places.get(ORDER_ACTIVE),
+        state_slot=places.get(MACHINE_STATE),
         final_slot=places.get(OPERATION_IS_FINAL),
         width=len(places),
     )

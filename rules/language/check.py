@@ -105,6 +105,8 @@ class Checker:
         if node.operator in _EQUALITY:
             if left.kind and right.kind and left.kind is not right.kind:
                 self.tell(node, f"a {left.kind.value} and a {right.kind.value} are never equal")
+            self._words(left.node, right.node)
+            self._words(right.node, left.node)
         else:
             wanted, side = BOOL if node.operator in _LOGIC else NUMBER, f"beside `{node.operator}`"
             left = self.want(left, wanted, node.left, side)
@@ -121,6 +123,18 @@ class Checker:
         made = Binary(node.operator, left.node, right.node, node.offset)
         found = typed(made, BOOL if is_truth else NUMBER, None if is_truth else unit, left, right)
         return found if is_truth else folded(found)
+
+    def _words(self, asked: Node, said: Node) -> None:
+        """Tell of a word that a name can never be."""
+        name = self.scope.names.get(asked.name) if isinstance(asked, Named) else None
+        if (
+            name
+            and name.words
+            and isinstance(said, Literal)
+            and isinstance(said.value, str)
+            and said.value not in name.words
+        ):
+            self.tell(said, f"{asked.name} is never {said.value!r:.60}{suggestion(said.value, name.words)}")  # type: ignore[union-attr]  # named
 
     def in_unit_of(self, left: Typed, right: Typed, node: Node) -> Typed:
         """The right side in the unit of the left one; told at `node` where that cannot be."""

@@ -30,3 +30,4 @@ class Name:
     unit: str | None = None
     is_input: bool = True
     counter: CounterSpec | None = None
+    words: tuple[str, ...] = ()  # all that a text can be, where that is known

@@ -6,12 +6,13 @@ from datetime import timedelta
 from typing import Final
 
 from bridge.model.production import MachineState
-from rules.conditions.facts import expression_text
+from rules.conditions.facts import MACHINE_STATE, STATES, expression_text
 from rules.durations import duration, microseconds
 from rules.language import NUMBER, ExpressionError, Scope, Typed, resolve
 from rules.language.check import resolve_node
 from rules.language.parse import parse
-from rules.language.tree import Call, Duration, Literal, Node
+from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, Ternary
+from rules.nodes import Scalar
 from rules.rulebook.inputs import is_name
 from rules.section import Item, Section, count, number, one_of, text
 
@@ -84,15 +85,30 @@ def _baseline(section: Section, item: Item, scope: Scope) -> None:
 
 
 def _by(section: Section, fields: Section, scope: Scope) -> tuple[Node, float] | None:
-    """`by: {of: rpm, band: 100}`: one norm for each band of that width."""
+    """`by: {of: rpm, band: 100}`: one norm for each band of that width. `by: state`: one for each state of the machine."""
     item = fields.item_of("by")
     if item is None:
+        return None
+    if isinstance(item.node, Scalar):
+        if item.node.value == "state":
+            return _number_of_state(), 1.0
+        section.reader.tell(item, "must be state, or {of: INPUT, band: WIDTH}")
         return None
     inner = section.reader.section(item)
     of = inner.need("of", lambda v: _number(v, scope), ": the input whose bands are told apart")
     band = inner.need("band", number, ": the width of a band")
     inner.close()
     return (of, band) if of and band else None
+
+
+def _number_of_state() -> Node:
+    """The state as a number: machine.state == 'RUNNING' ? 0 : machine.state == 'IDLE' ? 1 : ..."""
+    last = len(STATES) - 1
+    found: Node = Literal(float(last), 0)
+    for index in range(last - 1, -1, -1):
+        asked = Binary("==", Named(MACHINE_STATE, 0), Literal(STATES[index], 0), 0)
+        found = Ternary(asked, Literal(float(index), 0), found, 0)
+    return found
 
 
 def _number(value: object, scope: Scope) -> Node:

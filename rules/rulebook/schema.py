@@ -113,6 +113,7 @@ def _delays(on: str, off: str) -> Schema:
 
 
 def _baseline() -> Schema:
+    band = _mapping({"of": _expression("The input, e.g. a speed."), "band": _number("Width of a band.")}, "of", "band")
     return _mapping({
         "of": _expression("The input, or expression of inputs, whose past is the norm."),
         "window": _duration("How long that past is."),
@@ -121,8 +122,7 @@ def _baseline() -> Schema:
         "stat": {"enum": ["mean_std", "median_mad"], "default": "mean_std",
                  "description": "Gives baseline.mean and baseline.std, or baseline.median and baseline.mad."},
         "where": _states("Only what was read in these states. Default: all."),
-        "by": _mapping({"of": _expression("The input, e.g. a speed."), "band": _number("Width of a band.")}, "of", "band",
-                       says="One norm for each band of another input."),
+        "by": {"anyOf": [{"const": "state"}, band], "description": "One norm for each state, or each band of another input."},
     }, "of", "window", says="What is normal: names the past of a signal for expressions.")  # fmt: skip
 
 

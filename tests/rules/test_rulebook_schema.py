@@ -53,11 +53,13 @@ def taken_of(text: str) -> dict[str, set[str]]:
 def fields_of(schema: dict, path: str) -> set[str]:
     here = schema["properties"]["rules"]["items"]
     for name, index in re.findall(r"(\w+)|\[(\d+)\]", path):
+        here = next((each for each in here.get("anyOf", []) if "properties" in each), here)
         if index:
             items = here["items"]
             here = next((each for each in items.get("anyOf", []) if "properties" in each), items)
         else:
             here = here["properties"][name] if name in here.get("properties", {}) else here["additionalProperties"]
+    here = next((each for each in here.get("anyOf", []) if "properties" in each), here)
     return set(here["properties"])
 
 
