@@ -13,9 +13,10 @@ import typer
 from rich.console import Console
 
 from bridge.cli.bench.command import bench
+from bridge.cli.erp import app as erp
 from bridge.cli.mapping import listen, map_message
-from bridge.cli.rules import rules
 from bridge.cli.outbox import app as outbox
+from bridge.cli.rules import rules
 from bridge.cli.words import print_error, print_problems
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError, ConfigError
@@ -34,6 +35,7 @@ app.add_typer(user, name="user")
 app.command("map")(map_message)
 app.command("listen")(listen)
 app.add_typer(bench, name="bench")
+app.add_typer(erp, name="erp")
 app.add_typer(outbox, name="outbox")
 app.add_typer(rules, name="rules")
 
@@ -150,11 +152,16 @@ def migrate(config: ConfigFile = _DEFAULT_CONFIG) -> None:
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="The configuration file.", dir_okay=False)]) -> None:
-    """Report every mistake of a configuration file and its rule files, each with its line."""
+def check(
+    file: Annotated[Path, typer.Argument(help="The configuration file.", dir_okay=False)],
+    online: Annotated[
+        bool, typer.Option("--online", help="Also ask the business systems for items, units, places and machines.")
+    ] = False,
+) -> None:
+    """Report every mistake of a configuration file, its rule files and its connectors, each with its line."""
     from bridge.cli.check import check as run_check
 
-    raise typer.Exit(run_check(file, out, err))
+    raise typer.Exit(run_check(file, out, err, is_online=online))
 
 
 @app.command()

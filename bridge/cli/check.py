@@ -16,20 +16,28 @@ from bridge.errors import ConfigError, Problem
 _WIDTH: Final = 110  # characters of a line that are shown
 
 
-def check(file: Path, out: Console, err: Console) -> int:
-    """Print each mistake with its place; returns the exit code: 0 nothing wrong, 2 mistakes."""
+def check(file: Path, out: Console, err: Console, *, is_online: bool = False) -> int:
+    """Print each mistake with its place; returns the exit code: 0 nothing wrong, 2 mistakes.
+
+    `is_online`: the business systems are asked for what the configuration names of theirs; nothing is changed there.
+    """
     try:
         settings = load_settings(file)
     except ConfigError as error:
         return _report(error.problems, err)
+    from bridge.cli.erp import connector_problems, master_data_problems
     from rules.rulebook import check_rules
 
-    if problems := check_rules(settings):
+    if problems := [*check_rules(settings), *connector_problems(settings, file)]:
+        return _report(problems, err)
+    if is_online and (problems := master_data_problems(settings, file)):
         return _report(problems, err)
     sources = ", ".join(f"{source.name} ({source.type})" for source in settings.source) or "none"
     connectors = ", ".join(f"{connector.name} ({connector.type})" for connector in settings.connector) or "none"
     out.print(f"[green]ok[/] {file}")
     out.print(f"   equipment {len(settings.equipment)}, sources: {sources}, connectors: {connectors}")
+    if is_online:
+        out.print("   the business systems know every item, unit, location, reason and machine that can be asked for")
     return 0
 
 
