@@ -84,6 +84,15 @@ class Asset:
         elif self.newest is None or reading.ts > self.newest:
             self.newest, self.behind = reading.ts, received_at - reading.ts
         self.lanes.add(reading.lane)
+        self._keep(reading)
+
+    def hear_of(self, reading: FollowedReading, received_at: datetime | None) -> None:
+        """Keep a reading of another asset that rules compare with; it moves no clock of this one."""
+        if self.newest is None or (received_at and reading.ts > received_at + max(self.lateness, MAX_AHEAD)):
+            return
+        self._keep(reading)
+
+    def _keep(self, reading: FollowedReading) -> None:
         role = self.accounting.roles.get(reading.tag_id, Role.NONE)
         held = Held(
             reading.ts, role, reading.tag_id, reading.ordinal, sample_of(reading), reading.lane, reading.batch_seq

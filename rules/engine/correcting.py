@@ -81,7 +81,7 @@ def _within_horizon(plant: Plant, asset: Asset, instance: Instance, late: dateti
 async def _see_again(connection: Connection, plant: Plant, asset: Asset, instance: Instance, late: datetime) -> Again:
     assert asset.released is not None, "only what was worked on is gone through again"
     rule_id, equipment_id = instance.rule.id, instance.equipment_id
-    anew = Instance.create(instance.rule, equipment_id, asset.path, instance.is_final, asset.tags)
+    anew = plant.create(asset, instance.rule)
     start = plant.versions[rule_id].since - _MICROSECOND
     checkpoint = await rule.checkpoint_before(connection, rule_id, equipment_id, late)
     if checkpoint and checkpoint.at >= start:

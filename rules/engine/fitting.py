@@ -1,4 +1,4 @@
-"""Which rules work on which assets: where all inputs are, with units that fit."""
+"""Which rules work on which assets: where all inputs of the asset's own are, with units that fit."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class RuleIndex:
         self._by_tag: dict[str, list[Rule]] = {}
         for rule in rulebook.rules:
             if isinstance(rule.condition, Threshold):
-                for name in {entry.tag for entry in rule.inputs}:
+                for name in {entry.tag for entry in rule.inputs if entry.of is None}:
                     self._by_tag.setdefault(name, []).append(rule)
 
     def completed_by(self, tag: str, asset: Asset, equipment_class: str | None) -> Iterable[Rule]:
@@ -35,14 +35,14 @@ def fits(rule: Rule, asset: Asset, equipment_class: str | None) -> bool:
     """Whether a rule works on an asset as it is known."""
     return (
         isinstance(rule.condition, Threshold)
-        and all(entry.tag in asset.tags for entry in rule.inputs)
+        and all(entry.tag in asset.tags for entry in rule.inputs if entry.of is None)
         and rule.for_each.matches(asset.path, equipment_class)
         and _units_fit(rule, asset)
     )
 
 
 def _units_fit(rule: Rule, asset: Asset) -> bool:
-    for entry in rule.inputs:
+    for entry in (each for each in rule.inputs if each.of is None):
         unit = asset.units[entry.tag]
         if entry.unit is not None and unit and unit != entry.unit:
             log.error(

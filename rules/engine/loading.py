@@ -85,10 +85,22 @@ async def _recall(connection: Connection, plant: Plant) -> None:
     for reading in await cursor.readings_after(connection, released, plant.read) if released else []:
         plant.by_tag[reading.tag_id].hold(reading, None)
         plant.touched.add(plant.by_tag[reading.tag_id])
+    for asset in known if plant.families.listeners else ():
+        foreign = plant.families.foreign(asset)
+        assert asset.released is not None, "only what was worked on is recalled"
+        for reading in await cursor.readings_after(connection, dict.fromkeys(foreign, asset.released), plant.read):
+            asset.hear_of(reading, None)
+            plant.touched.add(asset)
 
 
 async def _warm(connection: Connection, plant: Plant, which: Collection[tuple[Asset, Instance]]) -> None:
-    """Give instances the newest readings that were worked on, without judging them."""
+    """Give instances the newest readings that were worked on, without judging them; those with siblings by themselves."""
+    compare = [(asset, each) for asset, each in which if any(entry.of for entry in each.rule.inputs)]
+    if compare and len(which) > 1:
+        await _warm(connection, plant, [pair for pair in which if pair not in compare])
+        for pair in compare:
+            await _warm(connection, plant, [pair])
+        return
     until = {tag: asset.released for asset, each in which for tag in each.inputs if asset.released}
     newest: dict[int, list[Sample]] = {}
     for reading in await cursor.readings_before(connection, until, plant.read) if until else []:
@@ -107,22 +119,14 @@ async def _relive(
     assert asset.released is not None, "only what was worked on is gone through again"
     essence, alarm = instance.essence, instance.dump_alarm()
     start = checkpoint.at if checkpoint else plant.versions[instance.rule.id].since - timedelta(microseconds=1)
-    instance.restore({**checkpoint.state, **alarm} if checkpoint else {**_nothing(instance), **alarm})
+    known = checkpoint.state if checkpoint else plant.create(asset, instance.rule).dump()
+    instance.restore({**known, **alarm})
     samples = await read(connection, plant, asset, instance, start, asset.released)
     replay(instance, asset, samples, [], microseconds(asset.ruled or asset.released))
     instance.restore_alarm(alarm)
     instance.situation = asset.situation
     instance.stored = essence
     instance.checkpoint_us = microseconds(checkpoint.at) if checkpoint else None
-
-
-def _nothing(instance: Instance) -> dict[str, Any]:
-    fresh = Instance.create(instance.rule, instance.equipment_id, instance.path, instance.is_final, _tags(instance))
-    return {**fresh.dump(), "now_us": None}
-
-
-def _tags(instance: Instance) -> dict[str, int]:
-    return {entry.plan.spec.tag: tag for tag, entries in instance.inputs.items() for entry in entries}
 
 
 def _take_over_earlier_version(saved: Saved, clock: dict[str, Any]) -> None:

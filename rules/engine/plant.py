@@ -17,6 +17,7 @@ from bridge.store.cursor import Batch, FollowedReading, FollowedTag
 from bridge.store.rule import RuleState, Version
 from rules.engine import situation
 from rules.engine.asset import Asset
+from rules.engine.families import Families
 from rules.engine.fitting import RuleIndex, fits
 from rules.engine.lanes import Lanes
 from rules.instance import Instance, Told
@@ -55,6 +56,7 @@ class Plant:
     lanes: Lanes
     assets: dict[int, Asset] = field(default_factory=dict)
     by_tag: dict[int, Asset] = field(default_factory=dict)  # the tags that matter to anybody
+    families: Families = field(default_factory=Families)
     by_alarm: dict[int, Instance] = field(default_factory=dict)  # the instances whose alarm is open
     last_tag: dict[str, int] = field(default_factory=dict)  # the newest known id of each source
     new: list[Instance] = field(default_factory=list)  # instances that nobody ever told anything yet
@@ -84,14 +86,19 @@ class Plant:
                 asset_class = self.class_of(asset.path, tag.equipment_class)
                 for rule in self.rules.completed_by(tag.name, asset, asset_class):
                     self.add_instance(asset, rule)
+                if self.families.tell(asset, asset_class, tag.name):
+                    self.by_tag[tag.id] = asset
 
     def hold(self, readings: Collection[FollowedReading], batches: Collection[Batch]) -> None:
         """Give readings of these batches to their assets, which keep them until their time has come."""
         received = {(batch.lane, batch.seq): batch.received_at for batch in batches}
         for reading in readings:
-            asset = self.by_tag[reading.tag_id]
-            asset.hold(reading, received[reading.lane, reading.batch_seq])
+            asset, received_at = self.by_tag[reading.tag_id], received[reading.lane, reading.batch_seq]
+            asset.hold(reading, received_at)
             self.touched.add(asset)
+            for sibling in self.families.listeners.get(reading.tag_id, ()):
+                sibling.hear_of(reading, received_at)
+                self.touched.add(sibling)
         for batch in batches:
             self.read[batch.lane] = batch.seq
             self.lanes.hear(batch.lane, batch.received_at)
@@ -168,7 +175,7 @@ class Plant:
 
     def add_instance(self, asset: Asset, rule: Rule) -> Instance:
         """Let a rule work on an asset."""
-        instance = Instance.create(rule, asset.equipment_id, asset.path, asset.accounting.facts.is_final, asset.tags)
+        instance = self.create(asset, rule)
         instance.situation = asset.situation
         if stored := self.saved.pop((rule.id, asset.path), None):
             instance.restore_alarm(stored)
@@ -178,17 +185,28 @@ class Plant:
         if instance.alarm_id is not None:
             self.by_alarm[instance.alarm_id] = instance
         asset.instances.append(instance)
-        self.by_tag.update(dict.fromkeys(instance.inputs, asset))
+        for tag_id, owner in self.families.join(asset, self._class_of(asset), instance):
+            self.by_tag[tag_id] = owner
+        self.by_tag |= {asset.tags[each.tag]: asset for each in rule.inputs if each.of is None}
         self.touched.add(asset)
         return instance
 
+    def create(self, asset: Asset, rule: Rule) -> Instance:
+        """An instance of a rule on an asset, of which nothing is known yet."""
+        siblings = self.families.tags(asset, self._class_of(asset), rule)
+        is_final = asset.accounting.facts.is_final
+        return Instance.create(rule, asset.equipment_id, asset.path, is_final, asset.tags, siblings)
+
     def fitting(self, asset: Asset, rules: Collection[Rule]) -> list[Rule]:
         """Those of the rules that work on an asset."""
-        return [rule for rule in rules if fits(rule, asset, self.class_of(asset.path, asset.equipment_class))]
+        return [rule for rule in rules if fits(rule, asset, self._class_of(asset))]
 
     def class_of(self, path: str, stored: str | None) -> str | None:
         """The class of an asset; the configuration comes before what the database has."""
         return next((e.equipment_class for e in self.settings.equipment if e.path == path), stored)
+
+    def _class_of(self, asset: Asset) -> str | None:
+        return self.class_of(asset.path, asset.equipment_class)
 
     def _awake(self, now: datetime) -> Iterator[Asset]:
         while self._sleeping and self._sleeping[0][0] <= now:
@@ -223,6 +241,7 @@ class Plant:
             self.lanes,
             tag.equipment_class,
         )
+        self.families.add(asset, self._class_of(asset))
         if stored := self.saved.pop((PRODUCTION, tag.path), None):
             asset.accounting.restore(stored)
         if stored := self.saved.pop((ASSET, str(tag.equipment_id)), None):

@@ -49,7 +49,9 @@ def _exchange(plant: Plant, asset: Asset, changed: list[Rule], same: set[str]) -
     for wanted in [*plant.fitting(asset, changed), *tried_again]:
         instance = plant.add_instance(asset, wanted)
         old = gone.get(wanted.id)
-        if old is not None and not old.is_parked:  # what failed begins anew, with all that was read since its rule is active
+        if (
+            old is not None and not old.is_parked
+        ):  # what failed begins anew, with all that was read since its rule is active
             _carry(plant, instance, old)
             carried.append(instance)
     if gone:

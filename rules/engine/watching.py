@@ -72,7 +72,7 @@ class RuleFiles:
             self.fresh = await asyncio.to_thread(self.read)
         except ConfigError as error:
             for problem in error.problems:
-                log.error("rule file has a mistake, the rules go on as they are", mistake=str(problem))
+                log.error("rule file has a mistake, the rules go on as they are", mistake=str(problem))  # noqa: TRY400  # a mistake of the file, no trace helps
             problems = [asdict(problem) for problem in error.problems]
             await rule.record_load(connection, datetime.now(UTC), 0, problems)
 

@@ -13,6 +13,7 @@ from rules.engine import run
 from rules.rulebook import load_rules
 from tests.integration.rules_bench import (
     CNC,
+    FINAL,
     RULES,
     T0,
     Bench,
@@ -195,3 +196,36 @@ async def test_child_is_suppressed_while_its_parents_alarm_is_active_and_calls_w
             "select v.kind from alarm_event v join alarm a on a.id = alarm_id where rule_id = 'child' order by v.id"
         )
         assert [k["kind"] for k in kinds if k["kind"] != "QUALITY"] == ["RAISE", "SUPPRESS", "UNSUPPRESS"]
+
+
+async def test_asset_is_compared_with_its_siblings_also_after_a_restart(database_dsn: str, tmp_path: Path):
+    """The median of the others of its class under the same parent; one of another class does not count."""
+    rules = """
+apiVersion: rules/v1
+rules:
+- id: odd-one-out
+  for_each: {equipment: "acme/dortmund/machining/line1/m*"}
+  inputs: {t: {tag: motor.temp}, others: {tag: motor.temp, of: siblings, stat: median, max_age: 60s}}
+  levels: [{severity: low, if: "t > others + 10", on_delay: 2s}]
+  response: look
+"""
+    line = "acme/dortmund/machining/line1"
+    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+        for second in range(12):
+            warm = 70.0 if second >= 4 else 40.0
+            rows = [Row(f"{line}/m{n}", "motor.temp", second, warm if n == 2 else 40.0 + n) for n in (1, 2, 3)]
+            await bench.feed.send([*rows, Row(FINAL, "motor.temp", second, 500.0)])
+            await bench.step(second)
+            if second == 5:
+                await bench.restart()
+        await bench.step(13)
+        raised = await bench.rows(
+            "select e.path, a.raised_at, a.inputs from alarm a join equipment e on e.id = equipment_id"
+        )
+        assert [(each["path"], each["raised_at"]) for each in raised] == [(f"{line}/m2", at(6))]
+        assert raised[0]["inputs"]["others"]["value"] == 42.0  # of 41 and 43
+        assert raised[0]["inputs"]["others"]["assets"] == 2
+        await bench.feed.send([Row(f"{line}/m{n}", "motor.temp", 5, 69.0, ordinal=1) for n in (1, 3)], received=14)
+        await bench.step(15)
+        # Late readings of the others: until 6 s they were as warm, so that the delay began then.
+        assert await bench.one("select raised_at from alarm where retracted_at is null") == at(8)
