@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
+import select
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -29,3 +33,34 @@ async def test_a_short_bench_gives_every_figure_and_loses_nothing(tmp_path):
     outage = figures["outage"]
     assert (outage["lost"], outage["stored_twice"]) == (0, 0)
     assert outage["rss_before_mb"] > 0 < outage["rss_peak_mb"]
+
+
+def test_a_bench_that_is_killed_leaves_no_process_behind():
+    command = [sys.executable, "-m", "bridge.cli", "bench", "mqtt", "--only", "commit_ms", "--rate-seconds", "60"]
+    with subprocess.Popen(command, cwd=Path(__file__).parents[2]) as bench:
+        try:
+            children = _children_with(bench.pid, "bridge.cli.bench.publisher")
+        finally:
+            bench.kill()
+    assert len(children) >= 4  # bridge, publisher, database, broker
+    for child in children:
+        assert select.select([child], [], [], 60)[0]  # readable: it has ended
+        os.close(child)
+
+
+def _children_with(parent, word):
+    """Handles of the child processes, as soon as one of them has a word in its command. The test's time limit bounds it."""
+    while True:
+        found = list(_children(parent))
+        if any(word in words for _, words in found):
+            return [os.pidfd_open(pid) for pid, _ in found]
+        time.sleep(0.05)  # the kernel does not tell of a child's children
+
+
+def _children(parent):
+    for entry in Path("/proc").iterdir():
+        try:
+            if entry.name.isdecimal() and int((entry / "stat").read_text().rpartition(")")[2].split()[1]) == parent:
+                yield int(entry.name), (entry / "cmdline").read_text().split("\0")
+        except OSError:
+            continue  # it has ended

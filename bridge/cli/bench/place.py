@@ -136,7 +136,9 @@ def _one(cursor: psycopg.Cursor[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _start(module: Sequence[str], stderr: Any = None) -> subprocess.Popen[str]:
-    return subprocess.Popen([sys.executable, "-m", *module], stdout=subprocess.PIPE, stderr=stderr, text=True)  # noqa: S603  # our own modules
+    # The kernel ends it with us, as it does the private servers: a bench that is killed leaves nothing behind.
+    command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", *module]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)  # noqa: S603  # our own modules
 
 
 def _output(process: subprocess.Popen[str]) -> str:
