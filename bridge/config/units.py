@@ -38,6 +38,14 @@ _SPELLINGS: Final = {
 }
 
 
+# Codes that are known without the registry: what most configurations name.
+_USUAL: Final = """
+    % /min 1/min /s 1/s Hz s ms min h d m mm um m2 m3 L mL g kg t N kN N.m Pa kPa MPa bar mbar [psi] Cel K [degF] V mV kV A mA W kW MW
+    W.h kW.h MW.h J kJ V.A kV.A A.h Ohm kOhm rad deg m/s mm/s m/s2 m3/h L/min L/h kg/h lx dB [ppm]
+"""
+USUAL: Final = frozenset(_USUAL.split())
+
+
 class UnitError(ValueError):
     """A unit that is no UCUM code, or cannot be converted: a dead letter, or a mistake of the configuration."""
 
@@ -61,6 +69,12 @@ def parse_unit(code: str) -> Any:
         return _registry().from_ucum(ucum(code)).units
     except Exception as error:  # the parser, its grammar and the registry each have errors of their own
         raise UnitError(f"{code!r:.60} is no UCUM code; write e.g. Cel, [degF], bar, kW.h, 1/min or mm/s") from error
+
+
+def check_unit(code: str) -> None:
+    """Raise UnitError where a unit is no UCUM code, nor a spelling that is understood as one."""
+    if ucum(code) not in USUAL:
+        parse_unit(code)
 
 
 @lru_cache(maxsize=10_000)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from bridge.config import Settings, load_settings
+from bridge.config.units import USUAL, parse_unit
 from bridge.errors import ConfigError
 
 DEMO = Path(__file__).parents[2] / "simulators" / "demo" / "amor.toml"
@@ -112,3 +113,17 @@ def test_two_sources_never_share_a_name_or_a_lane(tmp_path: Path, what: str) -> 
     text = MINIMAL + source.format(name="a", lane=1) + source.format(**second)
     [(_, message)] = mistakes(tmp_path, text)
     assert "is given twice" in message
+
+
+def test_a_tag_with_a_unit_that_is_none_is_a_mistake_of_its_line(tmp_path: Path) -> None:
+    text = (
+        MINIMAL + '\n[[tag]]\nmatch = "*.temp"\nunit = "Cel"\n\n[[tag]]\nmatch = "*.load"\nunit = "parsecs per beer"\n'
+    )
+    [(line, message)] = mistakes(tmp_path, text)
+    assert line == text.splitlines().index('unit = "parsecs per beer"') + 1
+    assert "is no UCUM code" in message
+
+
+def test_the_units_that_are_known_without_the_registry_are_in_it() -> None:
+    for code in USUAL:
+        assert parse_unit(code) is not None

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, field_validator
 
 from bridge.config.settings.table import Table
+from bridge.config.units import check_unit
 from bridge.model.calendar import WEEKDAYS, Weekday
 from bridge.model.equipment import EquipmentPath, TagKind
 
@@ -59,6 +60,13 @@ class Tag(Table):
         None, description="gauge, counter, state or event. Default: gauge for numbers, state for text."
     )
     unit: str = Field("", description="UCUM code used where the message names none.")
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_exists(cls, code: str) -> str:
+        if code:
+            check_unit(code)
+        return code
 
 
 class Shift(Table):
