@@ -53,16 +53,19 @@ def listen(
     topic_filter: Annotated[str, typer.Option("--filter", help="Topics to listen to.")] = "#",
     seconds: Annotated[float, typer.Option(min=0.5, max=3600, help="How long to listen.")] = 10,
     topics: Annotated[int, typer.Option(min=1, max=100_000, help="Stop at this many topics.")] = 2000,
+    ca_file: Annotated[Path | None, typer.Option(help="CA certificates, PEM. Default: the machine's own.")] = None,
+    certificate_file: Annotated[Path | None, typer.Option(help="Client certificate, PEM.")] = None,
+    key_file: Annotated[Path | None, typer.Option(help="Its private key, PEM.")] = None,
     out_file: Annotated[
         Path | None, typer.Option("--out", dir_okay=False, help="Write the proposal to this file. Default: print it.")
     ] = None,
 ) -> None:
     """Discover a broker's topics and propose a mapping for them, as TOML for the configuration file."""
-    from bridge.cli.mapping_listen import heard
+    from bridge.cli.mapping_listen import Certificates, heard
     from bridge.cli.mapping_proposal import proposal
 
     err = Console(stderr=True, highlight=False)
-    samples = heard(url, topic_filter, seconds, topics)
+    samples = heard(url, topic_filter, seconds, topics, Certificates(ca_file, certificate_file, key_file))
     if not samples:
         raise AmorError(
             f"nothing was published on {topic_filter} within {seconds:g} s: listen longer, or to another filter"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import ssl
 import threading
 import time
-from typing import Any, Final
+from pathlib import Path
+from typing import Any, Final, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 import paho.mqtt.client as paho
@@ -21,7 +22,20 @@ _REFUSED: Final = 0x80
 Samples = dict[str, list[bytes]]
 
 
-def heard(url: str, topic_filter: str, seconds: float, most_topics: int) -> Samples:
+class Certificates(NamedTuple):
+    """Files for TLS, PEM: whom to believe (None: the machine's own), and who we are where the broker asks."""
+
+    ca: Path | None = None
+    certificate: Path | None = None
+    key: Path | None = None
+
+
+_MACHINES_OWN: Final = Certificates()
+
+
+def heard(
+    url: str, topic_filter: str, seconds: float, most_topics: int, certificates: Certificates = _MACHINES_OWN
+) -> Samples:
     """What was published: topic -> samples of its payloads. Raises AmorError where the broker cannot be heard."""
     samples: Samples = {}
     is_full = threading.Event()
@@ -33,7 +47,7 @@ def heard(url: str, topic_filter: str, seconds: float, most_topics: int) -> Samp
         if len(samples) >= most_topics:
             is_full.set()
 
-    client = _connected(url, topic_filter, on_message)
+    client = _connected(url, topic_filter, on_message, certificates)
     try:
         is_full.wait(seconds)
     finally:
@@ -42,7 +56,7 @@ def heard(url: str, topic_filter: str, seconds: float, most_topics: int) -> Samp
     return dict(samples)
 
 
-def _connected(url: str, topic_filter: str, on_message: Any) -> paho.Client:
+def _connected(url: str, topic_filter: str, on_message: Any, certificates: Certificates) -> paho.Client:
     address = urlsplit(url)
     if address.scheme not in ("mqtt", "mqtts") or not address.hostname:
         raise AmorError(f"{url!r} is no broker's address: write mqtt://host:port, or mqtts:// for TLS")
@@ -67,7 +81,7 @@ def _connected(url: str, topic_filter: str, on_message: Any) -> paho.Client:
     if address.username:
         client.username_pw_set(unquote(address.username), unquote(address.password or ""))
     if address.scheme == "mqtts":
-        client.tls_set_context(ssl.create_default_context())
+        client.tls_set_context(_tls_context(certificates))
     started = time.monotonic()
     try:
         client.connect_timeout = CONNECT_TIMEOUT_S
@@ -79,3 +93,13 @@ def _connected(url: str, topic_filter: str, on_message: Any) -> paho.Client:
         client.loop_stop()
         raise AmorError(answers[0] if answers else f"the broker did not answer within {CONNECT_TIMEOUT_S:g} s")
     return client
+
+
+def _tls_context(certificates: Certificates) -> ssl.SSLContext:
+    try:
+        context = ssl.create_default_context(cafile=certificates.ca)
+        if certificates.certificate is not None:
+            context.load_cert_chain(certificates.certificate, certificates.key)
+    except (OSError, ssl.SSLError) as error:
+        raise AmorError(f"the certificates cannot be used: {error}") from error
+    return context

@@ -7,11 +7,14 @@ import base64
 import hashlib
 import ipaddress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import structlog.testing
 
+from bridge.cli.mapping_listen import Certificates, heard
+from bridge.errors import AmorError
 from bridge.sources import MqttSource, mqtt_session
 from bridge.sources.delivery import Memory
 from bridge.sources.mqtt_reader import BatchClient
@@ -65,6 +68,14 @@ def secured(installation, server_folder):
     client = {"certificate_file": str(files["client"]), "key_file": str(files["client_key"])}
     yield SimpleNamespace(plain=broker.url, urls=urls, ca={"ca_file": str(files["ca"])}, client=client)
     broker.stop()
+
+
+def test_listen_shows_the_certificates_that_a_broker_asks_for(secured):
+    ca, client = Path(secured.ca["ca_file"]), [Path(file) for file in secured.client.values()]
+    assert heard(secured.urls["mqtts"], "nothing/#", 0.1, 10, Certificates(ca, *client)) == {}
+    for wrong in (Certificates(), Certificates(ca), Certificates(Path("/nowhere.pem"))):
+        with pytest.raises(AmorError, match=r"certificate|cannot be reached|did not answer"):
+            heard(secured.urls["mqtts"], "nothing/#", 0.1, 10, wrong)
 
 
 @pytest.fixture(params=["batch", "stock"])
