@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from tests.integration.ingest_bench import EPOCH_MS, mqtt_settings, publishing, query, running, subscribed, until
+from tests.integration.ingest_stage import EPOCH_MS, mqtt_settings, publishing, query, running, subscribed, until
 
 COUNT = "select count(*) from reading"
 GAPS = "select count(*) from gap"

@@ -10,7 +10,7 @@ import structlog
 from bridge.sources.delivery import Memory
 from bridge.sources.mqtt import MqttSource
 from bridge.sources.mqtt_uptime import AWAY, CONNECTION_LOST, RESTARTED
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     eventually,
     mqtt_settings,

@@ -9,7 +9,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from bridge.ingest import metrics
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     eventually,
     mqtt_settings,

@@ -18,7 +18,7 @@ from bridge.sources import MqttSource
 from bridge.sources.delivery import Memory
 from bridge.sources.mqtt import MESSAGES_A_DELIVERY
 from bridge.store.migrate import migrate
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     bridge_process,
     eventually,

@@ -20,7 +20,7 @@ from bridge.sources.delivery import Memory
 from bridge.sources.mqtt_reader import BatchClient
 from bridge.store.embedded import PrivateBroker, free_port, mosquitto
 from bridge.store.embedded.account import server_account
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     eventually,
     mqtt_settings,

@@ -11,13 +11,13 @@ from asyncua import ua
 from bridge.model.quality import BAD_NO_DATA, BAD_SENSOR_FAILURE, UNCERTAIN
 from bridge.store.embedded.ports import free_port
 from simulators.plant.opcua_history import PlantHistory
-from tests.integration.ingest_bench import bridge_process, opcua_settings, query, running, scalar, until
-from tests.integration.opcua_bench import BenchServer, at
+from tests.integration.ingest_stage import bridge_process, opcua_settings, query, running, scalar, until
+from tests.integration.opcua_stage import StageServer, at
 
 COUNT = "select count(*) from reading"
 
 
-async def fill(server: BenchServer, tag: str, first: int, last: int) -> None:
+async def fill(server: StageServer, tag: str, first: int, last: int) -> None:
     for number in range(first, last):
         await server.write(tag, float(number), at(number))
 
@@ -30,7 +30,7 @@ async def numbers(dsn: str, tag: str) -> list[float]:
 
 
 async def test_values_before_and_after_the_subscription_are_stored_once(database_dsn):
-    async with BenchServer(free_port(), PlantHistory()) as server:
+    async with StageServer(free_port(), PlantHistory()) as server:
         await server.add("a")
         await fill(server, "a", 0, 20)
         await server.listen()
@@ -44,7 +44,7 @@ async def test_values_before_and_after_the_subscription_are_stored_once(database
 
 @pytest.mark.parametrize("is_patient", [True, False], ids=["take-over works", "taken over and silent"])
 async def test_nothing_is_lost_over_a_restart_of_the_bridge(database_dsn, is_patient):
-    async with BenchServer(free_port(), PlantHistory(), is_patient=is_patient) as server:
+    async with StageServer(free_port(), PlantHistory(), is_patient=is_patient) as server:
         await server.add("a")
         await fill(server, "a", 0, 10)
         await server.listen()
@@ -62,7 +62,7 @@ async def test_nothing_is_lost_over_a_restart_of_the_bridge(database_dsn, is_pat
 
 async def test_nothing_is_lost_over_a_restart_of_the_server_that_keeps_its_history(database_dsn):
     history, port = PlantHistory(), free_port()
-    async with BenchServer(port, history) as server:
+    async with StageServer(port, history) as server:
         await server.add("a")
         await fill(server, "a", 0, 10)
         await server.listen()
@@ -70,7 +70,7 @@ async def test_nothing_is_lost_over_a_restart_of_the_server_that_keeps_its_histo
         bridge = running(settings)
         await bridge.__aenter__()
         await until(database_dsn, COUNT, lambda n: n == 10)
-    async with BenchServer(port, history) as server:
+    async with StageServer(port, history) as server:
         await server.add("a")
         await fill(server, "a", 10, 30)
         await server.listen()
@@ -83,14 +83,14 @@ async def test_nothing_is_lost_over_a_restart_of_the_server_that_keeps_its_histo
 
 async def test_a_server_that_forgets_its_history_leaves_a_gap(database_dsn):
     port = free_port()
-    async with BenchServer(port, PlantHistory()) as server:
+    async with StageServer(port, PlantHistory()) as server:
         await server.add("a")
         await fill(server, "a", 0, 10)
         await server.listen()
         bridge = running(opcua_settings(database_dsn, server.url, ["a"]))
         await bridge.__aenter__()
         await until(database_dsn, COUNT, lambda n: n == 10)
-    async with BenchServer(port, PlantHistory()) as server:
+    async with StageServer(port, PlantHistory()) as server:
         await server.add("a")
         await fill(server, "a", 20, 30)
         await server.listen()
@@ -103,7 +103,7 @@ async def test_a_server_that_forgets_its_history_leaves_a_gap(database_dsn):
 async def test_a_bad_node_is_isolated_and_taken_in_when_it_appears(database_dsn, monkeypatch):
     monkeypatch.setattr("bridge.sources.opcua.RETRY_BAD_NODES_S", 0.2)
     wanted = [f"t{n}" for n in range(20)]
-    async with BenchServer(free_port(), PlantHistory()) as server:
+    async with StageServer(free_port(), PlantHistory()) as server:
         for tag in wanted[1:]:
             await server.add(tag)
             await server.write(tag, 1.0, at(0))
@@ -121,14 +121,14 @@ async def test_kill_9_of_the_bridge_loses_and_doubles_nothing(database_dsn, has_
     chance, total, tags = random.Random(5), 400, ["a", "b", "c"]
     written = asyncio.Event()
 
-    async def produce(server: BenchServer) -> None:
+    async def produce(server: StageServer) -> None:
         for number in range(total):
             for tag in tags:
                 await server.write(tag, float(number), at(number))
             await asyncio.sleep(0.01)
         written.set()
 
-    async with BenchServer(free_port(), PlantHistory() if has_history else None) as server:
+    async with StageServer(free_port(), PlantHistory() if has_history else None) as server:
         for tag in tags:
             await server.add(tag)
             await server.write(tag, 0.0, at(0))
@@ -154,7 +154,7 @@ async def test_kill_9_of_the_bridge_loses_and_doubles_nothing(database_dsn, has_
 
 @pytest.mark.parametrize("has_history", [True, False], ids=["history", "subscription only"])
 async def test_values_that_the_servers_queue_discarded_come_from_history_or_are_a_gap(database_dsn, has_history):
-    async with BenchServer(free_port(), PlantHistory() if has_history else None) as server:
+    async with StageServer(free_port(), PlantHistory() if has_history else None) as server:
         await server.add("a")
         await server.write("a", 0.0, at(0))
         await server.listen()
@@ -196,7 +196,7 @@ async def test_every_kind_of_value_is_stored_with_its_status_or_kept_with_the_re
         "nul": ("a\x00b", kinds.String, 0, None),
     }
     stored = {tag: expected for tag, (_, _, _, expected) in values.items() if expected}
-    async with BenchServer(free_port(), None) as server:
+    async with StageServer(free_port(), None) as server:
         for number, (tag, (value, kind, status, _)) in enumerate(values.items()):
             await server.add(tag, value, kind)
             await server.write(tag, value, at(number), kind, status)
@@ -213,7 +213,7 @@ async def test_every_kind_of_value_is_stored_with_its_status_or_kept_with_the_re
 
 
 async def test_two_values_of_one_instant_are_two_readings_and_stay_two(database_dsn):
-    async with BenchServer(free_port(), PlantHistory()) as server:
+    async with StageServer(free_port(), PlantHistory()) as server:
         await server.add("a")
         await server.write("a", 1.0, at(0))
         await server.write("a", 2.0, at(0))

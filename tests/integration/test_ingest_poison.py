@@ -14,7 +14,7 @@ from bridge.ingest.writer import LaneWriter
 from bridge.model.reading import Reading, TagKey
 from bridge.sources import mqtt_decoding
 from bridge.sources.delivery import Delivery
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     mqtt_settings,
     publishing,

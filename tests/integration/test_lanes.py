@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from bridge.config.settings import Settings
 from bridge.ingest import metrics
 from bridge.sources.mqtt_session import MqttSession
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     bridge_process,
     mqtt_settings,

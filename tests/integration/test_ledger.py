@@ -5,7 +5,7 @@ from __future__ import annotations
 from bridge.store import ledger
 from bridge.store.database import connected
 from bridge.store.ledger import read_ledger
-from tests.integration.ingest_bench import query
+from tests.integration.ingest_stage import query
 
 
 async def test_all_totals_are_of_one_instant(database_dsn, monkeypatch):

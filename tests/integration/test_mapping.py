@@ -14,7 +14,7 @@ import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
-from tests.integration.ingest_bench import EPOCH_MS, mqtt_settings, publishing, query, running, subscribed, until
+from tests.integration.ingest_stage import EPOCH_MS, mqtt_settings, publishing, query, running, subscribed, until
 
 HEAD = '[plant]\nname = "A plant"\n[database]\ndsn = "postgresql://127.0.0.1/amor"\n'
 SOURCE = """\

@@ -9,7 +9,7 @@ import urllib.request
 from pathlib import Path
 
 from bridge.ingest.metrics import READINGS, REGISTRY
-from tests.integration.ingest_bench import EPOCH_MS, eventually, mqtt_settings, publishing, running, subscribed, until
+from tests.integration.ingest_stage import EPOCH_MS, eventually, mqtt_settings, publishing, running, subscribed, until
 
 
 def _read(port: int) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from bridge.cli.replay import replay
 from bridge.config import Settings
-from tests.integration.ingest_bench import (
+from tests.integration.ingest_stage import (
     EPOCH_MS,
     mqtt_settings,
     publishing,

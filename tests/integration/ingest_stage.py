@@ -94,7 +94,7 @@ def bridge_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     """The bridge in a process of its own, killed at the end."""
     described = settings.model_dump(mode="json", by_alias=True)
     described["database"]["dsn"] = settings.database.dsn.get_secret_value()
-    command = [sys.executable, "-m", "tests.integration.ingest_bench", json.dumps(described)]
+    command = [sys.executable, "-m", "tests.integration.ingest_stage", json.dumps(described)]
     process = subprocess.Popen(command, cwd=Path(__file__).parents[2])
     try:
         yield process

@@ -15,7 +15,7 @@ from simulators.plant.opcua_values import data_value, node_id
 START = datetime.now(UTC) - timedelta(minutes=5)
 
 
-class BenchServer:
+class StageServer:
     """`is_patient`: with the simulator's mended take-over of subscriptions; without, asyncua's own."""
 
     def __init__(self, port: int, history: PlantHistory | None, *, is_patient: bool = True) -> None:
