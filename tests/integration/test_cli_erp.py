@@ -182,3 +182,22 @@ def test_plant_zone_and_folder_reach_the_connectors(tmp_path):
     settings: Settings = load_settings(tmp_path / "amor.toml")
     assert settings.connector[0].time_zone == "Europe/Berlin"
     assert settings.connector[0].file == tmp_path / "mes.toml"
+
+
+async def test_preview_of_a_waiting_event_is_that_of_its_row(sap, configured, database_dsn):
+    from bridge.store import outbox
+    from bridge.store.database import connected
+
+    event = pieces(3, 3)
+    async with connected(database_dsn, "test") as connection:
+        number = await outbox.insert(
+            connection, connector="sap", stream="MES-0001", kind=event.kind, payload=event.payload(), key="k"
+        )
+    config = configured()
+    config.write_text(config.read_text().replace("host=nowhere", database_dsn))
+    code, printed = await amor("erp", "preview", str(number), "-c", str(config))
+    assert code == 0, printed
+    assert "1. post wip_to_fg  POST API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentHeader" in printed
+    assert '"QuantityInEntryUnit": "3"' in printed
+    code, printed = await amor("erp", "preview", "999999", "-c", str(config))
+    assert (code, "there is no event 999999" in printed) == (1, True)
