@@ -58,7 +58,7 @@ async def write(settings: TagWriteSettings, body: Mapping[str, Any]) -> str:
     except _IDENTITY as error:
         raise CredentialsError(f"{settings.url} refused the session: {error}") from error
     except (TimeoutError, OSError, ua.uaerrors.UaError) as error:
-        raise TransientError(f"{settings.url}: {error or 'no answer in time'}") from error
+        raise TransientError(f"{settings.url}: {str(error) or 'no answer in time'}") from error
 
 
 async def _write(client: Client, node_id: str, value: float | str | bool) -> str:
