@@ -63,7 +63,9 @@ def read_rule(reader: Reader, item: Item) -> tuple[Rule, ...]:
     actions = read_actions(section, condition, inputs)
     tests = read_cases(section, inputs, _severities(condition))
     section.close()
-    _complain(reader, item, condition, response, stale)
+    _complain(reader, item, condition, response)
+    if stale:
+        _complain_of_stale(reader, item, condition, inputs)
     if len(reader.problems) > before or rule_id is None or condition is None:
         return ()
     body = reader.plain(item)
@@ -101,14 +103,24 @@ def _severities(condition: Condition | None) -> list[Severity]:
     return [level.severity for level in condition.levels] if isinstance(condition, Threshold) else []
 
 
-def _complain(reader: Reader, item: Item, condition: Condition | None, response: str, stale: Stale | None) -> None:
+def _complain(reader: Reader, item: Item, condition: Condition | None, response: str) -> None:
     if isinstance(condition, Threshold):
         if not response:
             reader.tell(item, "response is missing: an alarm that calls for no response is no alarm (ISA-18.2)")
         for index, message in unreachable(condition):
             reader.tell(_level(item, index), message)
-    if isinstance(condition, Counted) and stale:
+
+
+def _complain_of_stale(reader: Reader, item: Item, condition: Condition | None, inputs: dict[str, Input]) -> None:
+    if isinstance(condition, Counted):
         reader.tell(item, "stale is of a rule with levels; a rule of its own may watch the counter")
+    elif not _watched(inputs):
+        reader.tell(item, "stale watches numbers of the asset itself, and there is none among the inputs")
+
+
+def _watched(inputs: dict[str, Input]) -> list[str]:
+    """The inputs whose silence is the asset's own."""
+    return [name for name, spec in inputs.items() if not spec.is_text and spec.of is None]
 
 
 def _level(item: Item, index: int) -> Item:
@@ -137,10 +149,8 @@ def _stale(section: Section) -> Stale | None:
 def _watching(rule: Rule, stale: Stale, inputs: dict[str, Input]) -> Rule:
     """The rule `<id>.stale`, which no file can name: an alarm when any of the inputs is silent."""
     facts = Facts(Scope(names_of(inputs)))
-    numbers = [name for name, spec in inputs.items() if not spec.is_text]
-    condition = facts.compile(
-        " || ".join(f"stale({name}, {duration_text(stale.after_us)})" for name in numbers) or "false"
-    )
+    after = duration_text(stale.after_us)
+    condition = facts.compile(" || ".join(f"stale({name}, {after})" for name in _watched(inputs)))
     level = Level(stale.severity, condition, None, timedelta(), timedelta(), latch=False)
     threshold = Threshold((level,), facts.slots, tuple(facts.row.histories.values()))
     body = {"id": rule.id + WATCHING, "of": rule.sha256, "stale": rule.body.get("stale")}

@@ -201,6 +201,36 @@ def test_no_name_is_of_two_functions_that_are_called_alike():
     assert not set(FUNCTIONS) & set(HISTORIES)
 
 
+numbers = st.sampled_from(["v", "x", "1", "2.5"])
+numbers = st.recursive(numbers, lambda inner: st.tuples(inner, st.sampled_from("+-*/%"), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+                       | st.tuples(inner, inner).map(lambda t: f"max({t[0]}, {t[1]})"), max_leaves=4)  # fmt: skip
+truths = st.tuples(numbers, st.sampled_from(["<", ">=", "==", "!="]), numbers).map(" ".join) | st.sampled_from(
+    ["quality(v) == good", "quality(v) != bad", "quality(x) == bad", "stale(v, 5s)", "true"]
+)
+truths = st.recursive(
+    truths,
+    lambda inner: (
+        st.tuples(inner, st.sampled_from(["&&", "||"]), inner).map(lambda t: f"({t[0]} {t[1]} {t[2]})")
+        | inner.map(lambda text: f"!({text})")
+        | st.tuples(inner, inner, inner).map(lambda t: f"({t[0]} ? {t[1]} : {t[2]})")
+    ),
+    max_leaves=6,
+)
+known = st.fixed_dictionaries({
+    "v": st.integers(-3, 3).map(float), "x": st.integers(-3, 3).map(float), "stale(v, 5s)": st.sampled_from([0.0, 1.0]),
+    "quality(v)": st.sampled_from(["good", "uncertain"]), "quality(x)": st.sampled_from(["good", "uncertain"]),
+})  # fmt: skip
+
+
+@given(truths, known, st.sets(st.sampled_from(["v", "x", "stale(v, 5s)", "quality(v)", "quality(x)"])))
+def test_what_is_said_of_unknown_values_is_true_of_whatever_they_are(text, values, hidden):
+    row = Row()
+    expression = compile_expression(text, Scope({"v": Name(NUMBER), "x": Name(NUMBER)}), BOOL, row)
+    seen = expression.evaluate([None if slot in hidden else values[slot] for slot in row.places])
+    whole = expression.evaluate([values[slot] for slot in row.places])
+    assert seen is None or seen is whole
+
+
 parts = st.sampled_from(["v", "x", "mean(v, 5m)", "2.5", "abs(x)", "ewma(x, 0.3)"])
 trees = st.recursive(
     parts,

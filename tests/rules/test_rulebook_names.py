@@ -76,6 +76,17 @@ def test_stale_makes_a_rule_that_watches_the_inputs(tmp_path):
     assert told == [(4.0, "RAISE", "low"), (6.0, "RETURN", "low")]
 
 
+def test_stale_is_of_the_assets_own_numbers(tmp_path):
+    text = "- id: r\n  inputs: {v: {tag: x}, s: {tag: x, of: siblings}}\n  stale: {after: 3s}\n  levels: [{severity: high, if: v > s}]\n  response: look\n"
+    _, watching = rules_of(tmp_path, text)
+    assert [spec.slot for spec in watching.condition.histories] == ["stale(v, 3s)"]
+    assert any(
+        "there is none" in m for m in messages_of(tmp_path, text.replace("v: {tag: x}, ", "").replace("v > s", "s > 1"))
+    )
+    counted = "- id: c\n  inputs: {n: {tag: n}}\n  stale: {after: 3s}\n  on: delta(n) > 0\n"
+    assert any("a rule with levels" in m for m in messages_of(tmp_path, counted))
+
+
 def test_reload_keeps_rules_whose_text_is_the_same(tmp_path):
     text = BASE + BASE.replace("drift", "other").replace("coolant", "oil")
     first = load_rules([written(tmp_path, text)])
