@@ -7,10 +7,12 @@ from pathlib import Path
 import pytest
 
 import rules
+import simulators
 from rules.backtest.cases import run_cases
 from rules.rulebook import read_rules
 
 LIBRARY = Path(rules.__file__).parent / "library"
+DEMO = Path(simulators.__file__).parent / "demo" / "rules.yaml"
 FILES = sorted(LIBRARY.glob("*.yaml"))
 BY_BENCH = {"anomaly.yaml"}  # measured by `amor bench nab`, not by tests of its own
 
@@ -21,7 +23,7 @@ def test_library_has_the_families_that_are_promised():
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", [*FILES, DEMO], ids=lambda file: file.stem)
 def test_file_can_be_read_and_its_tests_pass(file):
     found, problems = read_rules([str(file)])
     assert problems == []
