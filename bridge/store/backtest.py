@@ -55,6 +55,12 @@ async def span(connection: Connection, tags: Collection[int]) -> tuple[datetime,
     return (row["first"], row["last"]) if row and row["first"] else None
 
 
+async def received(connection: Connection) -> datetime | None:
+    """When the newest batch of readings came; None where none ever did."""
+    row = await (await connection.execute(_QUERIES.received)).fetchone()
+    return row["at"] if row else None
+
+
 async def next_reading(connection: Connection, tags: Collection[int], at: datetime) -> datetime | None:
     """The first instant from `at` on at which one of the tags was read."""
     row = await (await connection.execute(_QUERIES.next, {"tags": list(tags), "at": at})).fetchone()

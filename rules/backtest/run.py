@@ -55,7 +55,7 @@ class Backtest:
         report.readings += sum(len(column.times_us) for column in chunk.columns)
         if ends:
             report.first_us = min(ends) if report.first_us is None else min(report.first_us, *ends)
-            report.last_us = max(chunk.until_us, report.last_us or chunk.until_us)
+            report.last_us = max(chunk.until_us, *ends, report.last_us or chunk.until_us)
 
     def finish(self) -> Report:
         """The report, after the last chunk."""

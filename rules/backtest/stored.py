@@ -61,11 +61,15 @@ async def stored_chunks(
     tags = sorted(await cursor.tags(connection), key=lambda tag: (tag.path, tag.id))
     words = await machine_state.state_map(connection)
     without = await store.ahead(connection, MAX_AHEAD)
+    plant, received = await store.span(connection, [tag.id for tag in tags]), await store.received(connection)
+    if plant is None or received is None:
+        return
+    heard = min(plant[1], received)  # a clock that runs ahead does not move the others'
     for _, group in groupby(tags, key=lambda tag: tag.equipment_id):
         asset = _asset(list(group), settings, words)
         tried = [rule for rule in rules if fits(rule, asset)]
         if tried:
-            async for chunk in _Reading(connection, asset, tried, without).chunks(span):
+            async for chunk in _Reading(connection, asset, tried, without).chunks(span, heard):
                 yield chunk
 
 
@@ -80,8 +84,11 @@ class _Reading:
         self._numbered = {asset.tags[entry.tag] for entry in inputs} - self._worded
         self._telling = telling
 
-    async def chunks(self, wanted: Span) -> AsyncIterator[Chunk]:
-        """Stretch by stretch; each is as long as the one before lets expect a bounded number of readings."""
+    async def chunks(self, wanted: Span, heard: datetime) -> AsyncIterator[Chunk]:
+        """Stretch by stretch; each is as long as the one before lets expect a bounded number of readings.
+
+        Time runs on to the plant's newest reading: a machine that fell silent before it was silent until then.
+        """
         known = await store.span(self._connection, self._numbered | self._worded)
         if known is None:
             return
@@ -95,11 +102,12 @@ class _Reading:
             until = min(at + length, end, _next_day(at))
             columns = await self._columns(at, until)
             readings = sum(len(column.times_us) for column in columns)
-            yield Chunk(self._asset, tuple(columns), microseconds(until) - 1)
+            yield Chunk(self._asset, tuple(columns), min(microseconds(until) - 1, microseconds(heard)))
             length = max(
                 _LEAST, min(_DAY, length * 2 if readings < _MOST_READINGS / 2 else length * _MOST_READINGS / readings)
             )
             at = until if readings else await self._next(until, end)
+        yield Chunk(self._asset, (), microseconds(heard if wanted.end is None else min(wanted.end, heard)))
 
     async def _next(self, at: datetime, end: datetime) -> datetime:
         """Where the next reading is: a gap of months is passed over at once."""

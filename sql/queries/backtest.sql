@@ -18,6 +18,10 @@ cross join lateral (
     select ts from reading where tag_id = w.tag_id and ts >= %(at)s order by ts limit 1
 ) as found;
 
+-- name: received
+-- When the newest batch came.
+select max(received_at) as at from batch;
+
 -- name: ahead
 -- Batches that hold readings from further in the future of their arrival than is believed.
 select lane, seq, received_at from batch where max_ts > received_at + %(ahead)s;

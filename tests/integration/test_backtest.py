@@ -119,10 +119,22 @@ async def test_part_of_the_history_is_read_with_what_the_machine_was_doing_befor
 async def test_readings_of_the_far_future_are_left_out_as_the_engine_does(database_dsn: str, tmp_path: Path):
     async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
         await bench.feed.send(vibration((0, 1.0), (1000, 9.0)), received=1.0)
-        report = await run_stored(
-            bench.connection, bench.settings, load_rules(bench.settings.rules.files).rules, Span(None, at(2000))
-        )
-        assert report.rules["vibration"].alarms == 0
+        book = load_rules(bench.settings.rules.files).rules
+        report = await run_stored(bench.connection, bench.settings, book, Span(None, at(2000)))
+        assert report.alarm_count == 0
+
+
+async def test_machine_that_fell_silent_is_silent_until_the_plants_newest_reading(database_dsn: str, tmp_path: Path):
+    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+        await bench.feed.send(vibration((0, 1.0), (10, 1.0)))
+        await bench.feed.send([Row(FINAL, "motor.temp", 34.9, 40.0)])
+        book = load_rules(bench.settings.rules.files).rules
+        assert (await run_stored(bench.connection, bench.settings, book, Span())).rules["silent"].alarms == 0
+        await bench.feed.send([Row(FINAL, "motor.temp", 35.1, 40.0)])
+        assert (await run_stored(bench.connection, bench.settings, book, Span())).rules["silent"].alarms == 1
+        assert (await run_stored(bench.connection, bench.settings, book, Span(None, at(34)))).rules[
+            "silent"
+        ].alarms == 0
 
 
 async def test_counters_and_many_tags_come_whole_from_the_database(database_dsn: str, tmp_path: Path):
