@@ -24,7 +24,7 @@ def _all(context: typer.Context) -> None:
 @bench.command()
 def mqtt(
     json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
-    messages: Annotated[int, typer.Option(min=1000, help="Messages of each drain.")] = 100_000,
+    messages: Annotated[int, typer.Option(min=1000, help="Messages of each drain.")] = 300_000,
     runs: Annotated[int, typer.Option(min=1, help="Drains of each kind; the medians are reported.")] = 3,
     outage_seconds: Annotated[float, typer.Option(min=1, help="How long the database is stopped.")] = 300,
     rate_seconds: Annotated[float, typer.Option(min=1, help="How long each rate of commit_ms is held.")] = 20,
@@ -86,3 +86,23 @@ def backtest(
     if unknown := set(wanted) - set(WAYS):
         raise typer.BadParameter(f"{min(unknown)} is no way; there is {', '.join(WAYS)}", param_hint="--ways")
     run_backtest_bench(BacktestBenchOptions(json, days, wanted), Console(highlight=False))
+
+
+@bench.command()
+def rules(
+    json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
+    instances: Annotated[int, typer.Option(min=1000, help="Rule instances held in memory.")] = 100_000,
+    reloaded: Annotated[int, typer.Option("--rules", min=10, help="Rules of the file that is reloaded.")] = 10_000,
+    rate: Annotated[int, typer.Option(min=1000, help="Readings a second; a tenth of them meet rules.")] = 50_000,
+    seconds: Annotated[float, typer.Option(min=5, help="How long that rate is held.")] = 30,
+    only: Annotated[
+        str, typer.Option(help="Parts, with commas between: evaluations, resident, lag, reload.")
+    ] = "evaluations,resident,lag,reload",
+) -> None:
+    """The rule engine: evaluations a second, memory of its instances, lag behind the readings, reload of its files."""
+    from bridge.cli.bench.rules import PARTS, RulesBenchOptions, run_rules_bench
+
+    parts = tuple(part.strip() for part in only.split(","))
+    if unknown := set(parts) - set(PARTS):
+        raise typer.BadParameter(f"{min(unknown)} is no part; parts are {', '.join(PARTS)}", param_hint="--only")
+    run_rules_bench(RulesBenchOptions(json, instances, reloaded, rate, seconds, parts), Console(highlight=False))

@@ -21,7 +21,7 @@ from bridge.cli.demo.progress import steps_on
 from bridge.store.embedded import PrivateBroker, PrivateDatabase, data_folder, prepare
 
 _RATES = (1000, 5000)
-_MESSAGES_OF_HUNDRED = 20  # one for each so many of one reading
+_MESSAGES_OF_HUNDRED = 30  # one for each so many of one reading
 
 
 @dataclass(frozen=True, slots=True)
