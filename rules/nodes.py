@@ -15,7 +15,7 @@ import yaml
 
 MAX_CHARACTERS: Final = 32_000_000
 MAX_DEPTH: Final = 24
-MAX_NODES: Final = 4_000_000
+MAX_NODES: Final = 2_000_000
 MAX_SCALAR: Final = 10_000  # characters of one value
 
 _LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
@@ -27,7 +27,15 @@ _WORDS: Final = {"": None, "~": None, "null": None, "Null": None, "NULL": None,
 _UNREADABLE: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff\ud800-\udfff]")
 
 
-_PLAIN_ONLY: Final = ": rule files have no anchors, aliases and tags"
+_PLAIN_ONLY: Final = (
+    ": rule files have no anchors, aliases and tags; a text that begins with &, * or ! stands in quotes"
+)
+_HINTS: Final = {
+    "mapping values are not allowed": "; a text with `: ` in it stands in quotes",
+    "cannot start any token": "; indent with blanks, not with tabs; a text that begins with ! & * > | @ % or ` stands in quotes",
+    "did not find expected": "; is a bracket, a comma or a quote missing here or before? An expression stands in quotes",
+    "unexpected end of stream": "; a quote is not closed",
+}
 
 
 class DocumentError(ValueError):
@@ -99,7 +107,8 @@ def compose(text: str) -> Node | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-        raise DocumentError(f"not YAML: {error.problem}", line, column) from error
+        hint = next((hint for words, hint in _HINTS.items() if words in (error.problem or "")), "")
+        raise DocumentError(f"not YAML: {error.problem}{hint}", line, column) from error
     except yaml.YAMLError as error:
         raise DocumentError(f"not YAML: {error}") from error
 
@@ -138,7 +147,7 @@ class _Composer:
 
     def _scalar(self, event: Any) -> None:
         value, mark = event.value, event.start_mark
-        if event.anchor is not None or event.tag is not None or len(value) > MAX_SCALAR:
+        if event.anchor is not None or event.tag is not None or len(value) > MAX_SCALAR or not value.isprintable():
             self._check(event)
         self._put(Scalar(mark.line + 1, mark.column + 1, value, not event.style))
 
@@ -186,6 +195,8 @@ class _Composer:
             raise DocumentError(f"{what} is not read here{_PLAIN_ONLY}", mark.line + 1, mark.column + 1)
         if isinstance(event, yaml.ScalarEvent) and len(event.value) > MAX_SCALAR:
             raise DocumentError(f"a value of more than {MAX_SCALAR} characters", mark.line + 1, mark.column + 1)
+        if isinstance(event, yaml.ScalarEvent) and (found := _UNREADABLE.search(event.value)):
+            raise DocumentError(f"the character {found[0]!r} does not belong in a text", mark.line + 1, mark.column + 1)
 
 
 def _only(root: Node | None, node: Node) -> Node:

@@ -13,6 +13,8 @@ from rules.nodes import Sequence as ListNode
 
 T = TypeVar("T")
 MAX_PROBLEMS: Final = 1000  # of one file
+_MAX_FIELD: Final = 200  # characters
+_MAX_MESSAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,8 @@ class Reader:
         """Add a mistake at an item; `offset` counts characters into a value of one line."""
         node = item.node
         quoted = isinstance(node, Scalar) and not node.is_plain
-        self.problems.append(Problem(self.file, node.line, node.column + quoted + offset, item.field, message))
+        field, message = item.field[:_MAX_FIELD], message[:_MAX_MESSAGE]
+        self.problems.append(Problem(self.file, node.line, node.column + quoted + offset, field, message))
         if len(self.problems) > MAX_PROBLEMS:
             raise TooManyProblems
 

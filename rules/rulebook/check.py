@@ -6,7 +6,7 @@ import difflib
 import fnmatch
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bridge.config.settings import MqttSettings, OpcUaSettings, Settings
@@ -19,6 +19,7 @@ from rules.rulebook.locate import Places
 from rules.rulebook.model import Input, Rule
 from rules.rulebook.read import read_rules
 from rules.rulebook.rule import WATCHING
+from rules.section import MAX_PROBLEMS
 
 
 class _Finding(NamedTuple):
@@ -39,6 +40,8 @@ def check_rules(settings: Settings) -> list[Problem]:
         for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *_counter(rule, settings)):
             line, column = places.of(rule, *found.path, value=found.value)
             problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
+        if len(problems) > MAX_PROBLEMS:
+            return [*problems, Problem(rule.file, 0, 0, "", "there are more mistakes than are told at once")]
     return problems + _posted_twice(rules)
 
 
@@ -49,11 +52,22 @@ class _Plant:
     units: dict[str, str]
     patterns: tuple[tuple[str, str], ...]
     has_tags_on_sight: bool
+    said: dict[str, str | None] = field(
+        default_factory=dict
+    )  # of unknown tags; looking for what is near takes its time
 
     @classmethod
     def of(cls, settings: Settings) -> _Plant:
         on_sight = any(isinstance(source, MqttSettings) for source in settings.source)
         return cls(_known_units(settings), tuple((tag.match, tag.unit) for tag in settings.tag), on_sight)
+
+    def unknown(self, name: str) -> str | None:
+        """What to say of a tag that nothing names: wrong where tags cannot appear on sight, or where it looks like a slip."""
+        if name not in self.said:
+            known = [*self.units, *(pattern for pattern, _ in self.patterns)]
+            near = suggestion(name, known) if not self.has_tags_on_sight else _slip(name, known)
+            self.said[name] = None if near is None else f"unknown tag {name}{near}"
+        return self.said[name]
 
     def knows(self, name: str) -> bool:
         return name in self.units or any(fnmatch.fnmatchcase(name, pattern) for pattern, _ in self.patterns)
@@ -61,6 +75,11 @@ class _Plant:
     def unit(self, name: str) -> str:
         written = self.units.get(name)
         return written or next((unit for pattern, unit in self.patterns if fnmatch.fnmatchcase(name, pattern)), "")
+
+
+def _slip(name: str, known: list[str]) -> str | None:
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
+    return f"; did you mean {near[0]}?" if near else None
 
 
 def _names(rule: Rule, settings: Settings, plant: _Plant) -> Iterator[_Finding]:
@@ -91,7 +110,7 @@ def _inputs(rule: Rule, plant: _Plant) -> Iterator[_Finding]:
     for entry in rule.inputs:
         path = ("inputs", entry.name, "tag")
         if not plant.knows(entry.tag):
-            if message := _unknown_tag(entry.tag, plant):
+            if message := plant.unknown(entry.tag):
                 yield _Finding(message, path)
         elif (message := _other_unit(entry, plant.unit(entry.tag))) or (
             entry.unit and (message := _no_unit(entry.unit))
@@ -100,7 +119,7 @@ def _inputs(rule: Rule, plant: _Plant) -> Iterator[_Finding]:
     read = {entry.tag for entry in rule.inputs}
     evidence = {name for action in rule.tickets if action.evidence for name in action.evidence.tags}
     for name in sorted(evidence - read):
-        if not plant.knows(name) and (message := _unknown_tag(name, plant)):
+        if not plant.knows(name) and (message := plant.unknown(name)):
             yield _Finding(message, ("actions",), name)
 
 
@@ -117,15 +136,6 @@ def _no_unit(written: str) -> str | None:
     except UnitError as error:
         return str(error)
     return None
-
-
-def _unknown_tag(name: str, plant: _Plant) -> str | None:
-    """A tag that no table names is a mistake where tags cannot appear on sight, or where it looks like a slip of the pen."""
-    known = [*plant.units, *(pattern for pattern, _ in plant.patterns)]
-    if not plant.has_tags_on_sight:
-        return f"unknown tag {name}{suggestion(name, known)}"
-    near = difflib.get_close_matches(name, known, n=1, cutoff=0.85)
-    return f"unknown tag {name}; did you mean {near[0]}?" if near else None
 
 
 def _known_units(settings: Settings) -> dict[str, str]:

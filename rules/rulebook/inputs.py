@@ -34,8 +34,8 @@ def read_for_each(section: Section) -> ForEach:
     return found
 
 
-def read_inputs(section: Section) -> dict[str, Input]:
-    """Take `inputs`."""
+def read_inputs(section: Section, broken: set[str]) -> dict[str, Input]:
+    """Take `inputs`; the names of those with mistakes go to `broken`."""
     item = section.item_of("inputs")
     if item is None:
         section.reader.tell(section.item, "inputs is missing")
@@ -52,6 +52,8 @@ def read_inputs(section: Section) -> dict[str, Input]:
             section.reader.tell(child, f"{name!r:.60} is no name of an input; letters, digits and _")
         elif read := _input(section.reader, name, child):
             found[name] = read
+        else:
+            broken.add(name)
     return found
 
 

@@ -8,10 +8,11 @@ from typing import Final
 from bridge.model.production import MachineState
 from rules.conditions.facts import MACHINE_STATE, STATES, expression_text
 from rules.durations import duration, microseconds
-from rules.language import NUMBER, ExpressionError, Scope, Typed, resolve
+from rules.language import NUMBER, ExpressionError, Scope, resolve
 from rules.language.check import resolve_node
 from rules.language.parse import parse
 from rules.language.tree import Binary, Call, Duration, Literal, Named, Node, Ternary
+from rules.language.typed import BROKEN
 from rules.nodes import Scalar
 from rules.rulebook.inputs import is_name
 from rules.section import Item, Section, count, number, one_of, text
@@ -21,7 +22,6 @@ _STATISTICS: Final = {
     "mean_std": {"baseline.mean": "baseline_mean", "baseline.std": "baseline_std"},
     "median_mad": {"baseline.median": "baseline_median", "baseline.mad": "baseline_mad"},
 }
-_BROKEN: Final = Typed(Literal(None, 0), None)
 
 
 def read_names(section: Section, scope: Scope) -> None:
@@ -49,7 +49,7 @@ def _let(section: Section, item: Item, scope: Scope) -> None:
             section.reader.tell(child, f"{name!r:.60} is no name that is free; letters, digits and _")
             continue
         found = section.reader.convert(child, lambda value: resolve(expression_text(value), scope))
-        scope.stands_for[name] = found or _BROKEN
+        scope.stands_for[name] = found or BROKEN
 
 
 def _baseline(section: Section, item: Item, scope: Scope) -> None:
@@ -74,7 +74,7 @@ def _baseline(section: Section, item: Item, scope: Scope) -> None:
         parameters = (*parameters, Literal(by[1], 0))
     for name, function in _STATISTICS[stat].items():
         arguments = (of, by[0], *parameters) if of and by else (of, *parameters) if of else ()
-        scope.stands_for[name] = _BROKEN
+        scope.stands_for[name] = BROKEN
         if of is None or window is None:
             continue
         try:

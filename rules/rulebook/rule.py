@@ -18,6 +18,7 @@ from rules.conditions.threshold import Level, Threshold
 from rules.durations import duration
 from rules.language import Scope
 from rules.language.canonical import duration_text
+from rules.language.typed import BROKEN
 from rules.nodes import Mapping, Sequence
 from rules.rulebook.actions import read_actions
 from rules.rulebook.cases import read_cases
@@ -49,8 +50,9 @@ def read_rule(reader: Reader, item: Item) -> tuple[Rule, ...]:
     before = len(reader.problems)
     section = reader.section(item)
     rule_id = section.need("id", rule_name)
-    for_each, inputs = read_for_each(section), read_inputs(section)
-    scope = Scope(names_of(inputs))
+    broken: set[str] = set()
+    for_each, inputs = read_for_each(section), read_inputs(section, broken)
+    scope = Scope(names_of(inputs), dict.fromkeys(broken, BROKEN))
     read_names(section, scope)
     condition = _condition(section, scope)
     when_state = read_states(section, "when_state")

@@ -50,7 +50,7 @@ def test_every_mistake_of_every_file_is_told_with_its_place(tmp_path):
         "a.yaml:6:18: rules[0].levels[0].severity: unknown 'lo'; did you mean low?",
         "a.yaml:6:27: rules[0].levels[0].if: unknown name vv; did you mean v?",
         "b.yaml: cannot be read: No such file or directory",
-        "c.yaml:2:1: not YAML: did not find expected node content",
+        "c.yaml:2:1: not YAML: did not find expected node content; is a bracket, a comma or a quote missing here or before? An expression stands in quotes",
     ]
 
 
@@ -79,6 +79,12 @@ def test_mistake_is_told(tmp_path, old, new, told):
     "apiVersion: rules/v1\nrules: [{id: r, inputs: {v: {tag: !!binary x}}}]"])  # fmt: skip
 def test_any_yaml_is_read_or_told_of(tmp_path, text):
     assert problems(tmp_path, text)
+
+
+def test_mistake_in_an_input_is_told_once_and_not_where_it_is_named(tmp_path):
+    assert (
+        len(problems(tmp_path, RULE.replace("{tag: x, unit: mm/s}", "{tog: x}"))) == 2
+    )  # tag is missing, tog is unknown
 
 
 def test_rule_that_is_there_twice_is_a_mistake(tmp_path):

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
+import rules
+import simulators
 from rules import rulebook
 from rules.rulebook.presets import PRESETS
 from rules.rulebook.rule import read_rule
 from rules.rulebook.schema import rule_file_schema
 from rules.section import Item, Reader
+from tests.rules.json_schema import errors
 from tests.rules.rule_files import HEAD
 
 ALARM = """- id: everything
@@ -44,8 +47,8 @@ DYNAMIC = re.compile(r"inputs|let|tests\[\d+\]\.feed")  # their fields have name
 def taken_of(text: str) -> dict[str, set[str]]:
     reader = Reader("x", taken={})
     root = reader.root(HEAD + text)
-    rules = reader.section(root).item_of("rules")
-    for item in reader.sequence(rules):
+    items = reader.section(root).item_of("rules")
+    for item in reader.sequence(items):
         read_rule(reader, Item(item.node, ""))
     return reader.taken
 
@@ -96,6 +99,35 @@ def test_every_field_says_what_it_means_and_every_preset_is_there():
         "description" in field or "default" in field or name == "let" for name, field in rule["properties"].items()
     )
     assert {option["required"][0] for option in rule["properties"]["preset"]["oneOf"]} == set(PRESETS)
+
+
+FILES = [
+    *sorted((Path(rules.__file__).parent / "library").glob("*.yaml")),
+    Path(simulators.__file__).parent / "demo" / "rules.yaml",
+]
+
+
+def plain(text: str):
+    reader = Reader("x")
+    return reader.plain(reader.root(text))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_schema_takes_what_the_reader_takes(file):
+    schema = rule_file_schema()
+    assert errors(plain(file.read_text()), schema, schema) == []
+
+
+@pytest.mark.parametrize(("old", "new"), [
+    ("  response:", "  respnse:"), ("severity: high", "severity: hihg"), ("apiVersion: rules/v1", "apiVersion: rules/v2"),
+    ("id: everything", "id: Every thing"), ("window: 1h", "window: 1 hour"), ("{after: 5m}", "{}"), ("by: {of: v, band: 1}", "by: sate"),
+    ("levels: [{", "levels: [5, {"), ("value: 1}", "value: []}"),
+])  # fmt: skip
+def test_schema_refuses_what_the_reader_refuses(old, new):
+    schema, text = rule_file_schema(), HEAD + ALARM
+    assert old in text
+    assert errors(plain(text), schema, schema) == []
+    assert errors(plain(text.replace(old, new)), schema, schema)
 
 
 def test_shipped_schema_is_that_of_the_code():
