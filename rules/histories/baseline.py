@@ -70,7 +70,7 @@ class Lagged:
 
     def changes_us(self) -> int | None:
         """When the summary changes by time alone."""
-        leaves = self._sliding.leaves_us()
+        leaves = self._sliding.leaves_us
         found = [] if leaves is None else [leaves + self._lag_us]
         if self._waiting:
             found.append(self._waiting[0][0] + self._lag_us)

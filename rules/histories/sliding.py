@@ -31,7 +31,9 @@ class Family(NamedTuple):
 class Sliding:
     """The summary of the cells of a window. Cells come in the order of time."""
 
-    __slots__ = ("_back", "_cells", "_family", "_front", "_head", "_mid", "_pane_us", "_times", "_window_us", "changes")
+    __slots__ = (
+        "_back", "_cells", "_family", "_front", "_head", "_mid", "_older", "_pane_us", "_times", "_window_us", "changes", "leaves_us",
+    )  # fmt: skip
 
     def __init__(self, window_us: int, family: Family) -> None:
         self._window_us = window_us
@@ -45,8 +47,11 @@ class Sliding:
         self._head = 0  # the oldest cell in the window
         self._mid = 0  # the first of the newer part
         self._front = array("d")  # summaries of [i, mid) for each i below mid
+        self._older: Cell | None = None  # the one that holds now
         self._back: Cell | None = None
         self._pane_us = 0  # 0: a cell is a reading
+        # When the oldest cell has left: a microsecond after its time, so that a reading at that very instant comes first.
+        self.leaves_us: int | None = None
 
     def put(self, at_us: int, cell: Cell) -> None:
         """Add what was read at an instant, not before the newest."""
@@ -61,14 +66,16 @@ class Sliding:
             times.append(at_us)
             self._cells.extend(cell)
         self._back = cell if self._back is None else self._family.merge(self._back, cell)
+        if self.leaves_us is None or self._head == len(times) - 1:
+            self._look_at_head()
         if not self._pane_us and len(times) - self._head > self._family.most:
             self._coarsen()
 
     def drop(self, now_us: int) -> None:
         """Let leave what is older than the window."""
-        times, since = self._times, now_us - self._window_us
-        if self._head >= len(times) or times[self._head] > since:
+        if self.leaves_us is None or now_us < self.leaves_us - 1:
             return
+        times, since = self._times, now_us - self._window_us
         self.changes += 1
         if times[-1] <= since:
             self._clear()
@@ -77,19 +84,22 @@ class Sliding:
             self._head += 1
         if self._head >= self._mid:
             self._flip()
+        else:
+            self._look_at_head()
 
     def total(self) -> Cell | None:
         """The summary of the window; None where it is empty. Call `drop` before."""
-        if self._head < self._mid:
-            width = self._family.width
-            at = self._head * width
-            front = tuple(self._front[at : at + width])
-            return front if self._back is None else self._family.merge(front, self._back)
-        return self._back
+        older, newer = self._older, self._back
+        if older is None:
+            return newer
+        return older if newer is None else self._family.merge(older, newer)
 
-    def leaves_us(self) -> int | None:
-        """When the oldest cell has left: a microsecond after its time, so that a reading at that very instant comes first."""
-        return None if self._head >= len(self._times) else self._times[self._head] + self._window_us + 1
+    def _look_at_head(self) -> None:
+        """Keep at hand when the oldest cell leaves, and the summary of the older part."""
+        head, width = self._head, self._family.width
+        is_empty = head >= len(self._times)
+        self.leaves_us = None if is_empty else self._times[head] + self._window_us + 1
+        self._older = tuple(self._front[head * width : (head + 1) * width]) if head < self._mid else None
 
     def dump(self) -> list[Any]:
         """The cells, the border of the two parts and the running summary; the other summaries follow from them."""
@@ -131,6 +141,7 @@ class Sliding:
             cell = tuple(cells[index * width : (index + 1) * width])
             summary = cell if summary is None else merge(cell, summary)
             front[index * width : (index + 1) * width] = array("d", summary)
+        self._look_at_head()
 
     def _coarsen(self) -> None:
         """From cells of one reading to cells of one pane."""

@@ -119,7 +119,7 @@ class Flatline:
 
     def due_us(self) -> int | None:
         """When the oldest reading leaves; the first leaves when readings have come for as long as the window."""
-        return self._sliding.leaves_us()
+        return self._sliding.leaves_us
 
     def dump(self) -> Any:
         """All of it, as JSON."""

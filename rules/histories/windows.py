@@ -40,13 +40,14 @@ class Windowed:
 
     def value(self, now_us: int) -> Number:
         """The statistic of what is in the window."""
-        self._sliding.drop(now_us)
-        total = self._sliding.total()
+        sliding = self._sliding
+        sliding.drop(now_us)
+        total = sliding.total()
         return self._empty if total is None else self._read(total)
 
     def due_us(self) -> int | None:
         """When the oldest reading leaves."""
-        return self._sliding.leaves_us()
+        return self._sliding.leaves_us
 
     def dump(self) -> Any:
         """All of it, as JSON."""
