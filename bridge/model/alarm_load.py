@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+import numpy as np
+import numpy.typing as npt
+
 WINDOW_S: Final = 600.0
 FLOOD_ABOVE: Final = 10
 FLOOD_BELOW: Final = 5
@@ -39,26 +42,23 @@ class Flood:
 
 
 def floods(times: Sequence[float], now: float) -> list[Flood]:
-    """The floods among the instants of alarms, in seconds, oldest first."""
+    """The floods among the instants of alarms, in seconds, oldest first; up to `now`."""
+    at = np.asarray(times, dtype=float)
+    counts = _in_window(at)
+    # How many are left in the window when each alarm leaves it, at its instant plus the window.
+    left = np.searchsorted(at, at + WINDOW_S, side="left") - np.arange(1, at.size + 1)
+    over = np.flatnonzero((left < FLOOD_BELOW) & (at + WINDOW_S <= now))
     found: list[Flood] = []
-    began: float | None = None
-    oldest, alarms, peak = 0, 0, 0
-    for index in range(len(times) + 1):
-        at = times[index] if index < len(times) else now
-        while oldest < index and times[oldest] + WINDOW_S <= at:
-            oldest += 1
-            if began is not None and index - oldest < FLOOD_BELOW:
-                found.append(Flood(began, times[oldest - 1] + WINDOW_S, alarms, peak))
-                began = None
-        if index == len(times):
-            break
-        count = index + 1 - oldest
-        if began is not None:
-            alarms, peak = alarms + 1, max(peak, count)
-        elif count > FLOOD_ABOVE:
-            began, alarms, peak = at, count, count
-    if began is not None:
-        found.append(Flood(began, None, alarms, peak))
+    free_from = 0  # alarms before this index were in an earlier flood
+    for start in np.flatnonzero(counts > FLOOD_ABOVE):
+        if start < free_from:
+            continue
+        # The oldest alarm that was in the window when the flood began leaves it after that, and so do all later ones.
+        leaving = over[np.searchsorted(over, start + 1 - counts[start]) :]
+        ended = float(at[leaving[0]]) + WINDOW_S if leaving.size else None
+        free_from = int(np.searchsorted(at, ended, side="left")) if ended is not None else at.size
+        alarms = int(counts[start]) + free_from - int(start) - 1
+        found.append(Flood(float(at[start]), ended, alarms, int(counts[start:free_from].max())))
     return found
 
 
@@ -70,12 +70,12 @@ def time_in_flood(found: Sequence[Flood], start: float, end: float) -> float:
 
 def peak_rate(times: Sequence[float]) -> int:
     """The most alarms in any 10 minutes."""
-    most, oldest = 0, 0
-    for index, at in enumerate(times):
-        while times[oldest] + WINDOW_S <= at:
-            oldest += 1
-        most = max(most, index + 1 - oldest)
-    return most
+    return int(_in_window(np.asarray(times, dtype=float)).max(initial=0))
+
+
+def _in_window(at: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """How many alarms lie in the window that ends with each, itself included."""
+    return np.arange(1, at.size + 1) - np.searchsorted(at, at - WINDOW_S, side="right")
 
 
 def first_up(alarms: Sequence[Mapping[str, Any]], window: timedelta) -> list[tuple[int, list[int]]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Final
 
 from bridge.model.alarm_load import CHATTERING_PER_MIN
 from bridge.store.database import Connection, Row
@@ -13,18 +13,19 @@ from bridge.store.queries import load
 _QUERIES: Final = load("alarm_load")
 
 
-async def counts(connection: Connection, units: Mapping[int, str], start: datetime, end: datetime) -> list[Row]:
-    """How often each source called people: unit, rule_id, equipment_id, severity, alarms, last_at. `units`: equipment -> unit."""
-    return await (await connection.execute(_QUERIES.counts, _values(units, start, end))).fetchall()
+async def counts(connection: Connection, start: datetime, end: datetime) -> list[Row]:
+    """How often each source called people: rule_id, equipment_id, severity, alarms, last_at."""
+    return await (await connection.execute(_QUERIES.counts, {"start": start, "end": end})).fetchall()
 
 
 async def times(
     connection: Connection, units: Mapping[int, str], start: datetime, end: datetime
 ) -> dict[str, list[float]]:
-    """When people were called in each unit: seconds since 1970, oldest first."""
+    """When people were called in each unit: seconds since 1970, oldest first. `units`: equipment -> unit."""
+    values = {"equipment": list(units), "units": list(units.values()), "start": start, "end": end}
     async with connection.cursor(binary=True) as cursor:
-        await cursor.execute(_QUERIES.times, _values(units, start, end))
-        return {row["unit"]: row["times"] for row in await cursor.fetchall()}
+        await cursor.execute(_QUERIES.times, values)
+        return {row["unit"]: sorted(row["times"]) for row in await cursor.fetchall()}
 
 
 async def chattering(connection: Connection, start: datetime, end: datetime) -> list[Row]:
@@ -41,7 +42,3 @@ async def stale(connection: Connection, before: datetime) -> list[Row]:
 async def for_groups(connection: Connection, window: timedelta, earliest: datetime) -> list[Row]:
     """Alarms among which to look for the first-up: id, raised_at, is_open, position, line_id. Those over since long are left out."""
     return await (await connection.execute(_QUERIES.for_groups, {"span": window, "earliest": earliest})).fetchall()
-
-
-def _values(units: Mapping[int, str], start: datetime, end: datetime) -> dict[str, Any]:
-    return {"equipment": list(units), "units": list(units.values()), "start": start, "end": end}

@@ -113,7 +113,7 @@ async def load(
     async with tower.pool.connection() as connection:
         places = await equipment.all_equipment(connection)
         units = units_of(places, by, tower.settings.alarms.console)
-        counts = _by_unit(await alarm_load.counts(connection, units, start, end))
+        counts = _by_unit(await alarm_load.counts(connection, start, end), units)
         times = await alarm_load.times(connection, units, start - _BEFORE, end)
         nuisances = await _nuisances(connection, places, units, start, end)
     names = sorted(set(units.values()))
@@ -158,10 +158,11 @@ async def _nuisances(
 _STALE: Final = ("rule_id", "severity", "raised_at")
 
 
-def _by_unit(rows: Sequence[Row]) -> dict[str, list[Row]]:
+def _by_unit(rows: Sequence[Row], units: Mapping[int, str]) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
-        found[row["unit"]].append(row)
+        if unit := units.get(row["equipment_id"]):
+            found[unit].append(row)
     return found
 
 

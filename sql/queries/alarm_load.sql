@@ -1,39 +1,31 @@
 -- Figures of alarm load: what called people, by unit (console, area or line).
 
 -- name: counts
--- How often each source called people in each unit.
-select m.unit, a.rule_id, a.equipment_id, v.severity, count(*) as alarms, max(v.at) as last_at
-from alarm_event as v
-inner join alarm as a on v.alarm_id = a.id
-inner join unnest(%(equipment)s::int [], %(units)s::text []) as m (equipment_id, unit) on a.equipment_id = m.equipment_id
-where
-    v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
-    and not a.shadow and v.superseded_at is null
-group by m.unit, a.rule_id, a.equipment_id, v.severity;
+-- How often each source called people.
+select rule_id, equipment_id, severity, count(*) as alarms, max(at) as last_at
+from alarm_event
+where kind = 'RAISE' and annunciated and superseded_at is null and at >= %(start)s and at < %(end)s
+group by rule_id, equipment_id, severity;
 
 -- name: times
--- When people were called in each unit, seconds since 1970, oldest first.
-select m.unit, array_agg(extract(epoch from v.at)::double precision order by v.at) as times
-from alarm_event as v
-inner join alarm as a on v.alarm_id = a.id
-inner join unnest(%(equipment)s::int [], %(units)s::text []) as m (equipment_id, unit) on a.equipment_id = m.equipment_id
-where
-    v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
-    and not a.shadow and v.superseded_at is null
+-- When people were called in each unit, seconds since 1970; read in the order of time.
+select m.unit, array_agg(v.at) as times
+from (
+    select equipment_id, extract(epoch from at)::double precision as at
+    from alarm_event
+    where kind = 'RAISE' and annunciated and superseded_at is null and at >= %(start)s and at < %(end)s
+    order by alarm_event.at
+) as v
+inner join unnest(%(equipment)s::int [], %(units)s::text []) as m (equipment_id, unit) on v.equipment_id = m.equipment_id
 group by m.unit;
 
 -- name: chattering
 -- Sources that called three times or more within a minute: how often they did, and when last.
 select c.rule_id, c.equipment_id, count(*) as times, max(c.at) as last_at
 from (
-    select
-        a.rule_id, a.equipment_id, v.at,
-        lag(v.at, %(more)s) over (partition by a.rule_id, a.equipment_id order by v.at) as before
-    from alarm_event as v
-    inner join alarm as a on v.alarm_id = a.id
-    where
-        v.kind = 'RAISE' and v.annunciated and v.at >= %(start)s and v.at < %(end)s
-        and not a.shadow and v.superseded_at is null
+    select rule_id, equipment_id, at, lag(at, %(more)s) over (partition by rule_id, equipment_id order by at) as before
+    from alarm_event
+    where kind = 'RAISE' and annunciated and superseded_at is null and at >= %(start)s and at < %(end)s
 ) as c
 where c.at - c.before <= interval '1 minute'
 group by c.rule_id, c.equipment_id;

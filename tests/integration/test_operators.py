@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -268,6 +269,33 @@ def test_rate_between_five_and_ten_keeps_a_flood_and_begins_none():
     [flood] = floods(burst, 20_000)
     assert flood.ended is not None
     assert flood.ended > 9900, "six in ten minutes are not below five"
+
+
+def by_definition(times: list[float], now: float) -> list[tuple[float, float | None]]:
+    """Floods by walking through every instant at which the count of the last ten minutes changes."""
+    spans: list[tuple[float, float | None]] = []
+    began: float | None = None
+    inside: list[float] = []
+    changes = sorted([(t, 1) for t in times] + [(t + 600, 0) for t in times if t + 600 <= now])
+    for instant, is_new in changes:  # what leaves at an instant leaves before what comes
+        if is_new:
+            inside.append(instant)
+        else:
+            inside.remove(instant - 600)
+        if began is None and len(inside) > 10:
+            began = instant
+        elif began is not None and not is_new and len(inside) < 5:
+            spans.append((began, instant))
+            began = None
+    return [*spans, (began, None)] if began is not None else spans
+
+
+def test_floods_are_those_of_the_definition():
+    chance = random.Random(5)
+    for _ in range(300):
+        times = sorted(float(chance.randrange(0, 6000)) for _ in range(chance.randrange(0, 120)))
+        now = float(chance.randrange(6000, 8000))
+        assert [(flood.began, flood.ended) for flood in floods(times, now)] == by_definition(times, now)
 
 
 def test_peak_rate_is_that_of_the_worst_ten_minutes():
