@@ -108,7 +108,7 @@ class MqttSession:
         """How long the broker is up, where it says so. Raises SessionLost: some brokers end the connection for the question."""
         self._uptime = UptimeAnswer()
         try:
-            [code, *_] = await self.subscribe([UPTIME], qos=0)
+            [code, *_] = await self.subscribe([UPTIME], 0)
             if is_refused(code):
                 return None
             seconds = await self._uptime.seconds()

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from bridge.config.settings import Settings
 from bridge.ingest import metrics
 from bridge.sources.mqtt_session import MqttSession
+from bridge.sources.mqtt_uptime import UPTIME
 from tests.integration.ingest_stage import (
     EPOCH_MS,
     bridge_process,
@@ -154,15 +155,16 @@ async def test_a_source_that_joins_a_group_leaves_its_own_subscription(database_
 
 
 def _heard_by_the_broker(monkeypatch: pytest.MonkeyPatch) -> list[tuple[str, list[str]]]:
-    """What sessions ask of the broker from now on, in order."""
+    """What sessions ask of the broker for the plant's topics from now on, in order."""
     said: list[tuple[str, list[str]]] = []
 
     def listen(name: str) -> None:
         ask = getattr(MqttSession, name)
 
-        async def heard(session: MqttSession, filters: list[str]) -> Any:
-            said.append((name, filters))
-            return await ask(session, filters)
+        async def heard(session: MqttSession, filters: list[str], *qos: int) -> Any:
+            if filters != [UPTIME]:
+                said.append((name, filters))
+            return await ask(session, filters, *qos)
 
         monkeypatch.setattr(MqttSession, name, heard)
 
