@@ -10,17 +10,21 @@ from pathlib import Path
 from typing import Any, Final
 
 import orjson
+from psycopg import OperationalError
 from rich.console import Console
 from rich.markup import escape
+from rich.status import Status
 from rich.table import Table
 
 from bridge.config import load_settings
+from bridge.errors import AmorError
+from bridge.store.database import connected
 from rules.backtest.cases import Line, Outcome, run_cases
 from rules.backtest.csv_file import CsvFile, csv_chunks
 from rules.backtest.diff import Difference, changed_rules, compare
 from rules.backtest.report import AlarmSeen, Report, iso
-from rules.backtest.run import run
-from rules.backtest.stored import Span, run_stored
+from rules.backtest.run import Backtest
+from rules.backtest.stored import Span, stored_chunks
 from rules.rulebook import load_rules
 from rules.rulebook.model import Rule
 
@@ -57,14 +61,14 @@ def run_tests(files: list[str], out: Console) -> int:
 
 def run_backtest(files: list[str], source: Source, json: Path | None, picture: Path | None, out: Console) -> None:
     """Try rules and print, write and draw what they would have done."""
-    report = _try(load_rules(files).rules, source)
+    report = _try(load_rules(files).rules, source, out)
     print_report(report, out)
     if json:
-        json.write_bytes(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+        _write(json, orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
     if picture:
         from rules.backtest.picture import draw
 
-        picture.write_bytes(draw(report))
+        _write(picture, draw(report))
 
 
 def run_diff(before: str, after: str, source: Source | None, json: Path | None, out: Console) -> None:
@@ -73,10 +77,10 @@ def run_diff(before: str, after: str, source: Source | None, json: Path | None, 
     if source is None:
         found = Difference(changed_rules(old, new), (), (), 0)
     else:
-        found = compare(old, new, _try(old, source), _try(new, source))
+        found = compare(old, new, _try(old, source, out), _try(new, source, out))
     _print_difference(found, out, has_readings=source is not None)
     if json:
-        json.write_bytes(orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
+        _write(json, orjson.dumps(found.as_json(), option=orjson.OPT_INDENT_2))
 
 
 def print_report(report: Report, out: Console) -> None:
@@ -101,29 +105,51 @@ def print_report(report: Report, out: Console) -> None:
     out.print(f"[bold]{report.sentence()}[/]")
 
 
-def _try(rules: Sequence[Rule], source: Source) -> Report:
-    if source.csv is not None:
-        return _try_csv(rules, source, source.csv)
+def _try(rules: Sequence[Rule], source: Source, out: Console) -> Report:
+    with out.status("reading") as status:
+        if source.csv is not None:
+            return _try_csv(rules, source, source.csv, status)
+        return asyncio.run(_try_stored(rules, source, status))
+
+
+async def _try_stored(rules: Sequence[Rule], source: Source, status: Status) -> Report:
     settings = load_settings(source.config or _DEFAULT_CONFIG)
-
-    async def stored() -> Report:
-        from bridge.store.database import connected
+    backtest = Backtest(rules)
+    try:
         async with connected(settings.database.dsn.get_secret_value(), "backtest") as connection:
-            return await run_stored(connection, settings, rules, Span(source.since, source.until))
+            async for chunk in stored_chunks(connection, settings, rules, Span(source.since, source.until)):
+                backtest.take(chunk)
+                _show(status, backtest)
+    except OperationalError as error:
+        raise AmorError(f"the database does not answer: {str(error).strip()}; check [database] dsn") from error
+    return backtest.finish()
 
-    return asyncio.run(stored())
 
-
-def _try_csv(rules: Sequence[Rule], source: Source, file: Path) -> Report:
+def _try_csv(rules: Sequence[Rule], source: Source, file: Path, status: Status) -> Report:
     inputs = {entry.name: entry.tag for rule in rules for entry in rule.inputs}
     texts = frozenset(entry.tag for rule in rules for entry in rule.inputs if entry.is_text)
-    wanted = {entry.tag for rule in rules for entry in rule.inputs}
-    tags = {name if name in wanted else inputs.get(name, name): column for name, column in source.tags.items()}
+    known = inputs | {tag: tag for tag in inputs.values()}
+    tags = {known.get(name, name): column for name, column in source.tags.items()}
+    backtest = Backtest([_for_any(rule) for rule in rules])
     problems: list[str] = []
-    chunks = csv_chunks(CsvFile(file, source.time, tags, source.asset, source.since, source.until, texts), problems)
-    report = run([_for_any(rule) for rule in rules], chunks)
+    wanted = CsvFile(file, source.time, tags, source.asset, source.since, source.until, texts, known)
+    for chunk in csv_chunks(wanted, problems):
+        backtest.take(chunk)
+        _show(status, backtest)
+    report = backtest.finish()
     report.problems += problems
     return report
+
+
+def _show(status: Status, backtest: Backtest) -> None:
+    status.update(f"{backtest.readings:,} readings")
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise AmorError(f"{file} cannot be written: {error.strerror}") from error
 
 
 def _for_any(rule: Rule) -> Rule:

@@ -35,8 +35,9 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True, slots=True)
 class CsvFile:
-    """Which file and what its columns are; `tags` is tag name -> column, empty: each column is the tag of its name.
+    """Which file and what its columns are; `tags` is tag name -> column.
 
+    Without `tags` the columns that `known` names are the tags that it says; without that as well each is the tag of its name.
     `texts` are the tags that hold words. Rows before `first` and from `end` on are passed over; where there is no time column,
     `first` is the time of the first row (None: 1970).
     """
@@ -48,6 +49,7 @@ class CsvFile:
     first: datetime | None = None
     end: datetime | None = None
     texts: frozenset[str] = frozenset()
+    known: Mapping[str, str] = field(default_factory=dict)  # column -> tag
 
 
 @dataclass(slots=True)
@@ -75,12 +77,13 @@ def csv_chunks(source: CsvFile, problems: list[str]) -> Iterator[Chunk]:
         with source.file.open(encoding="utf-8", newline="", errors="replace") as lines:
             lines.seek(len(_BYTE_ORDER_MARK) if _has_mark(source.file) else 0)
             reader = csv.reader(lines)
-            reading = _Reading(source, _header(source, reader), telling)
-            yield from reading.chunks(reader)
+            try:
+                reading = _Reading(source, _header(source, reader), telling)
+                yield from reading.chunks(reader)
+            except csv.Error as error:
+                _fail(source, reader.line_num, f"no CSV: {error}")
     except OSError as error:
         _fail(source, 0, f"cannot be read: {error.strerror}")
-    except csv.Error as error:
-        _fail(source, 0, f"no CSV: {error}")
     if telling.left_out:
         problems.append(f"{source.file}: {telling.left_out:,} more such mistakes")
 
@@ -104,6 +107,20 @@ def _header(source: CsvFile, reader: Iterator[list[str]]) -> list[str]:
     return header
 
 
+def _named(source: CsvFile, header: list[str]) -> dict[str, str]:
+    """Tag -> column, by the columns' names."""
+    names = [name for name in dict.fromkeys(header) if name and name != source.time]
+    found = {source.known.get(name, name): name for name in names if name in source.known or not source.known}
+    if not found:
+        wanted = ", ".join(sorted(set(source.known.values())))
+        _fail(
+            source,
+            1,
+            f"has no column of a tag that is asked for ({wanted}); there is {', '.join(header)}: use --tag NAME=COLUMN",
+        )
+    return found
+
+
 def _fail(source: CsvFile, line: int, message: str) -> NoReturn:
     raise ConfigError([Problem(str(source.file), line, 1 if line else 0, "", message)])
 
@@ -116,7 +133,7 @@ class _Reading:
         self._telling = telling
         self._width = len(header)
         self._time = header.index(source.time) if source.time else None
-        named = source.tags or {name: name for name in dict.fromkeys(header) if name and name != source.time}
+        named = source.tags or _named(source, header)
         self._columns = {name: header.index(column) for name, column in named.items()}
         self._ids = {name: number for number, name in enumerate(self._columns, 1)}
         self._asset = AssetSpec(source.asset, self._ids)

@@ -39,6 +39,11 @@ class Backtest:
         self._runs: dict[str, AssetRun] = {}
         self._began = time.monotonic()
 
+    @property
+    def readings(self) -> int:
+        """How many were shown up to now."""
+        return self._report.readings
+
     def take(self, chunk: Chunk) -> None:
         """Show a stretch of an asset's time to its rules."""
         asset, report = chunk.asset, self._report

@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.rules import rules as command
+from bridge.errors import AmorError
 from rules.backtest.stored import Span, run_stored
 from rules.rulebook import load_rules
 from tests.integration.rules_bench import BAD_STATUS, CNC, FINAL, Row, at, open_bench, settings_for, vibration
@@ -233,6 +234,20 @@ def test_test_command_ends_with_1_where_a_test_fails(tmp_path: Path, rule_file: 
 def test_wrong_options_are_told(rule_file: Path, arguments: tuple[str, ...]):
     ran = amor("backtest", "--rules", rule_file, *arguments)
     assert ran.exit_code == 2
+
+
+def test_what_cannot_be_read_or_written_is_told_in_a_sentence(tmp_path: Path, rule_file: Path):
+    data = tmp_path / "d.csv"
+    data.write_text("a,b\n1,2\n")
+    ran = amor("backtest", "--rules", rule_file, "--csv", data)
+    assert "has no column of a tag that is asked for (spindle.vib_rms); there is a, b" in str(ran.exception)
+    ran = amor("backtest", "--rules", rule_file, "--csv", data, "--tag", "v=a", "--json", tmp_path / "none" / "r.json")
+    assert "r.json cannot be written: No such file or directory" in str(ran.exception)
+    config = tmp_path / "amor.toml"
+    config.write_text('[plant]\nname = "test"\n[database]\ndsn = "host=127.0.0.1 port=1 dbname=x"\n')
+    ran = amor("backtest", "--rules", rule_file, "--config", config)
+    assert isinstance(ran.exception, AmorError)
+    assert "the database does not answer" in str(ran.exception)
 
 
 async def test_backtest_command_reads_the_database_of_the_configuration(

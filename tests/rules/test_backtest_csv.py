@@ -75,6 +75,19 @@ def test_named_columns_are_the_tags(tmp_path):
     assert column(chunks, "spindle.temp") == ([1_000_000], [5.0])
 
 
+def test_columns_by_the_name_of_a_tag_or_input_are_found_and_others_left_alone(tmp_path):
+    known = {"v": "spindle.vib", "spindle.vib": "spindle.vib", "n": "spindle.rpm"}
+    chunks, problems = read(tmp_path, "t,note,v\n1,words,5\n", time="t", known=known)
+    assert chunks[0].asset.tags == {"spindle.vib": 1}
+    assert problems == []
+
+
+def test_cell_that_never_ends_is_told_with_its_line(tmp_path):
+    with pytest.raises(ConfigError, match=r":3:1: no CSV: field larger than field limit") as raised:
+        read(tmp_path, 't,v\n1,2\n3,"' + "x" * 200_000)
+    assert raised.value.problems[0].line == 3
+
+
 @pytest.mark.parametrize(
     ("text", "more", "message"),
     [
