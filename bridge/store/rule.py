@@ -6,12 +6,17 @@ from collections.abc import Collection, Iterable
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
+import orjson
 from psycopg.types.json import Jsonb
 
 from bridge.store.database import Connection
 from bridge.store.queries import load
 
 _QUERIES: Final = load("rule")
+
+
+def _dumps(value: Any) -> bytes:
+    return orjson.dumps(value, option=orjson.OPT_NON_STR_KEYS)
 
 
 class RuleText(NamedTuple):
@@ -74,24 +79,14 @@ async def save_states(connection: Connection, changed: Iterable[RuleState]) -> N
     """Write what changed, in one statement."""
     ordered = sorted(changed, key=lambda state: (state.rule_id, state.instance))
     if ordered:
-        values = {
-            "rules": [state.rule_id for state in ordered],
-            "instances": [state.instance for state in ordered],
-            "states": [Jsonb(state.state) for state in ordered],
-            "watermarks": [state.watermark for state in ordered],
-        }
+        values = {"states": Jsonb([state._asdict() for state in ordered], dumps=_dumps)}
         await connection.execute(_QUERIES.save_states, values)
 
 
 async def save_checkpoints(connection: Connection, checkpoints: Collection[Checkpoint]) -> None:
     """Write what can be gone back to, in one statement."""
     if checkpoints:
-        values = {
-            "rules": [each.rule_id for each in checkpoints],
-            "equipment": [each.equipment_id for each in checkpoints],
-            "at": [each.at for each in checkpoints],
-            "states": [Jsonb(each.state) for each in checkpoints],
-        }
+        values = {"states": Jsonb([each._asdict() for each in checkpoints], dumps=_dumps)}
         await connection.execute(_QUERIES.save_checkpoints, values)
 
 
@@ -131,11 +126,5 @@ async def record_load(
 
 
 async def _insert(connection: Connection, rules: Collection[RuleText], now: datetime) -> dict[str, Version]:
-    values = {
-        "ids": [rule.id for rule in rules],
-        "sha256s": [rule.sha256 for rule in rules],
-        "bodies": [Jsonb(rule.body) for rule in rules],
-        "files": [rule.file for rule in rules],
-        "now": now,
-    }
+    values = {"rules": Jsonb([rule._asdict() for rule in rules], dumps=_dumps), "now": now}
     return {row["id"]: Version(row["version"], now) async for row in await connection.execute(_QUERIES.insert, values)}

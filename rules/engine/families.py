@@ -18,6 +18,7 @@ class Families:
 
     listeners: dict[int, set[Asset]] = field(default_factory=dict)  # by tag, beside the asset that carries it
     _members: dict[_Family, list[Asset]] = field(default_factory=dict)
+    _asking: dict[tuple[_Family, str], set[Asset]] = field(default_factory=dict)  # who compares with tags of this name
 
     def add(self, asset: Asset, equipment_class: str | None) -> None:
         """Take an asset into its family."""
@@ -33,6 +34,7 @@ class Families:
         """Let an asset listen to what a new instance asks of its siblings; returns the tags with their assets."""
         found = []
         for name in {each.tag for each in instance.rule.inputs if each.of}:
+            self._asking.setdefault((_family(asset, equipment_class), name), set()).add(asset)
             for sibling in self._siblings(asset, equipment_class):
                 if (tag_id := sibling.tags.get(name)) is not None:
                     self.listeners.setdefault(tag_id, set()).add(asset)
@@ -41,14 +43,12 @@ class Families:
 
     def tell(self, asset: Asset, equipment_class: str | None, name: str) -> bool:
         """Let siblings know of an asset's new tag; whether one of them listens to it."""
-        is_heard = False
-        for sibling in self._siblings(asset, equipment_class):
+        asking = self._asking.get((_family(asset, equipment_class), name), set()) - {asset}
+        for sibling in asking:
+            self.listeners.setdefault(asset.tags[name], set()).add(sibling)
             for instance in sibling.instances:
-                if any(each.of and each.tag == name for each in instance.rule.inputs):
-                    instance.add_sibling(name, asset.tags[name])
-                    self.listeners.setdefault(asset.tags[name], set()).add(sibling)
-                    is_heard = True
-        return is_heard
+                instance.add_sibling(name, asset.tags[name])
+        return bool(asking)
 
     def foreign(self, asset: Asset) -> set[int]:
         """The tags of other assets that an asset listens to."""

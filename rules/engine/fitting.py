@@ -6,6 +6,7 @@ from collections.abc import Iterable
 
 import structlog
 
+from bridge.config.units import ucum
 from rules.conditions.threshold import Threshold
 from rules.engine.asset import Asset
 from rules.rulebook.model import Rule, Rulebook
@@ -44,7 +45,7 @@ def fits(rule: Rule, asset: Asset, equipment_class: str | None) -> bool:
 def _units_fit(rule: Rule, asset: Asset) -> bool:
     for entry in (each for each in rule.inputs if each.of is None):
         unit = asset.units[entry.tag]
-        if entry.unit is not None and unit and unit != entry.unit:
+        if entry.unit is not None and unit and ucum(unit) != ucum(entry.unit):
             log.error(
                 "rule does not work on this asset: unit mismatch",
                 rule=rule.id, asset=asset.path, tag=entry.tag, wanted=entry.unit, unit=unit,

@@ -193,7 +193,7 @@ async def test_child_is_suppressed_while_its_parents_alarm_is_active_and_calls_w
         await bench.step(10)
         assert await bench.one("select suppressed_by is null from alarm where rule_id = 'child'")
         kinds = await bench.rows(
-            "select v.kind from alarm_event v join alarm a on a.id = alarm_id where rule_id = 'child' order by v.id"
+            "select v.kind from alarm_event v join alarm a on a.id = alarm_id where a.rule_id = 'child' order by v.id"
         )
         assert [k["kind"] for k in kinds if k["kind"] != "QUALITY"] == ["RAISE", "SUPPRESS", "UNSUPPRESS"]
 
