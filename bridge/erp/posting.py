@@ -8,18 +8,24 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 from zoneinfo import ZoneInfo
 
 import structlog
 
 from bridge.erp.connector import Found
 from bridge.errors import BusinessError
-from bridge.model.production import MaterialActual
+from bridge.model.production import MaterialActual, ProductionPerformance
 
 log = structlog.get_logger()
 
 Read = TypeVar("Read")
+
+
+# What systems call a piece where the configuration does not say: a count is never posted as kilograms by omission.
+_PIECE_NAMES: Final = frozenset(
+    {"PC", "PCS", "PCE", "PIECE", "PIECES", "ST", "STK", "EA", "EACH", "NO", "NOS", "UNIT", "UNITS", "C62", "H87"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +56,19 @@ def check_total(event: MaterialActual, documents: Iterable[Document], before: De
             f"order {event.order_ref}: the system has {_plain(total)} {unit} posted, and {_plain(before)} {unit} came before this "
             f"event ({event.kind}): compare the postings and correct the system or this event, then replay it"
         )
+
+
+def order_unit(event: MaterialActual | ProductionPerformance, posted: str, theirs: str) -> str:
+    """The unit of an order that an event is posted to: `theirs`, and `posted` is what the event's unit is called there.
+
+    Empty `posted` is a piece that the configuration does not name. Raises BusinessError where they are not the same.
+    """
+    if (posted and posted == theirs) or (not posted and theirs.upper() in _PIECE_NAMES):
+        return theirs
+    raise BusinessError(
+        f"order {event.order_ref}: the event counts in {posted or 'pieces'}, the system in {theirs}: give the connector's units "
+        f"{event.uom or '1'!r} = {theirs!r} if they are the same, or the item its unit and factor"
+    )
 
 
 def posting_day(moment: datetime, zone: str) -> date:

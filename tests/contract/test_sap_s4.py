@@ -151,3 +151,20 @@ async def test_simulated_tenant_keeps_the_contract_strictly(connector, sap):
         number_for_text = await http.post(from_step(step).path, json=body, headers={"x-csrf-token": token})
         assert number_for_text.status_code == 400
         assert number_for_text.json()["error"]["message"]["lang"] == "en"
+
+
+async def test_factor_of_an_item_holds_also_where_the_event_names_none(sap):
+    """The order's product is theirs: it is found in the table by their code."""
+    boxes = {"HOUSING": {"code": "HSG-L1", "uom": "PC", "numerator": 1, "denominator": 4}}
+    async with SapS4(sap.settings(items=boxes)) as connector:
+        (step,) = await connector.plan(pieces(8, 8))
+        (item,) = step.body["json"]["to_MaterialDocumentItem"]["results"]
+        assert item["QuantityInEntryUnit"] == "2"
+        with pytest.raises(BusinessError, match="does not fit"):
+            await connector.plan(pieces("0.001", "0.001"))
+
+
+async def test_order_in_kilograms_takes_no_pieces(connector, sap):
+    sap.system.business.orders[ORDER].unit = "KG"
+    with pytest.raises(BusinessError, match="KG"):
+        await connector.plan(pieces(3, 3))

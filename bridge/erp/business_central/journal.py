@@ -15,7 +15,7 @@ from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.erp.business_central.company import Company, Row, literal
 from bridge.erp.connector import Found, Step
 from bridge.erp.http import Request, to_step
-from bridge.erp.posting import Document, check_total, json_number, posting_day, quantity_of
+from bridge.erp.posting import Document, check_total, json_number, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
@@ -69,11 +69,12 @@ class Journal:
             "id": str(event.event_id),
             "journalBatchName": self._settings.journal_batch,
             "orderNumber": event.order_ref,
-            "itemNumber": self._item(fact, order),
+            "itemNumber": self._code(fact, order),
             "postingDate": self.day(at),
             "externalDocumentNumber": _number(event),
-            "unitOfMeasureCode": unit,
         }
+        if unit:
+            line["unitOfMeasureCode"] = unit
         if isinstance(fact, MaterialActual):
             line |= self._marks(fact)
         if fact.kind is EventKind.CONSUMED:
@@ -125,26 +126,25 @@ class Journal:
         }
         return {name: value for name, value in marks.items() if value}
 
-    def _item(self, fact: Fact, order: Row) -> str:
+    def _code(self, fact: Fact, order: Row) -> str:
         item = getattr(fact, "item", "")
         return self._units.code(item) if item else str(order.get("sourceNumber", ""))
 
     def _quantity(self, quantity: Decimal, fact: Fact, order: Row) -> Decimal:
-        item = getattr(fact, "item", "") or str(order.get("sourceNumber", ""))
-        return self._units.posted(quantity, fact.uom, item, self._settings.digits).quantity
+        return self._units.posted(quantity, fact.uom, self._item(fact, order), self._settings.digits).quantity
 
     def _json(self, quantity: Decimal, fact: Fact, order: Row) -> int | float:
         return json_number(self._quantity(quantity, fact, order))
 
     def _unit(self, fact: Fact, order: Row) -> str:
-        item = getattr(fact, "item", "") or str(order.get("sourceNumber", ""))
-        ours, theirs = self._units.posted(Decimal(0), fact.uom, item, 0).uom, str(order.get("unitOfMeasureCode", ""))
-        if fact.kind is not EventKind.CONSUMED and ours not in {"", theirs}:
-            raise BusinessError(
-                f"order {fact.order_ref}: the event counts in {ours}, Business Central in {theirs}: give the connector's units "
-                f"{fact.uom!r} = {theirs!r}, or the item a factor"
-            )
-        return ours or theirs
+        """The unit's name there; of a consumption empty where it is the item's own."""
+        named = self._units.posted(Decimal(0), fact.uom, self._item(fact, order), 0).uom
+        if fact.kind is EventKind.CONSUMED:
+            return named
+        return order_unit(fact, named, str(order.get("unitOfMeasureCode", "")))
+
+    def _item(self, fact: Fact, order: Row) -> str:
+        return getattr(fact, "item", "") or self._units.ours(str(order.get("sourceNumber", "")))
 
     async def _order(self, order_ref: str, *, is_open: bool) -> Row:
         order = await self._company.first(self._company.own("productionOrders"), f"number eq {literal(order_ref)}")
@@ -165,7 +165,7 @@ class Journal:
         kind = "Consumption" if event.kind is EventKind.CONSUMED else "Output"
         expression = f"orderNumber eq {literal(event.order_ref)} and entryType eq '{kind}'"
         if event.kind is EventKind.CONSUMED:
-            expression += f" and itemNumber eq {literal(self._item(event, order))}"
+            expression += f" and itemNumber eq {literal(self._code(event, order))}"
         rows = await self._company.rows(self._company.own("productionEntries"), expression, order="entryNumber")
         field = "scrapQuantity" if event.kind is EventKind.SCRAP else "quantity"
         alone = [row for row in rows if event.kind is not EventKind.SCRAP or not quantity_of(row.get("quantity"))]

@@ -15,7 +15,7 @@ from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.erp.connector import Found
 from bridge.erp.erpnext.site import Filter, Row, Site, resource
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, json_number, local_time, quantity_of
+from bridge.erp.posting import Document, check_total, json_number, local_time, order_unit, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
@@ -121,9 +121,10 @@ class StockEntries:
             code = self._units.code(event.item)
             row: dict[str, Any] = next(
                 (dict(r) for r in draft.get("items", []) if r.get("item_code") == code),
-                {"item_code": code, "uom": unit},
+                {"item_code": code},
             )
             row["qty"] = json_number(self._quantity(event.quantity, event, order))
+            row |= {"uom": unit} if unit else {}
             return [row | self._marks(event, "s_warehouse")]
         rows: list[dict[str, Any]] = [dict(row) for row in draft.get("items", [])]
         for row in rows:
@@ -139,18 +140,15 @@ class StockEntries:
         return kept | ({"use_serial_batch_fields": 1} if event.lot or event.serials else {})
 
     def _quantity(self, quantity: Decimal, event: Made, order: Row) -> Decimal:
-        item = getattr(event, "item", "") or str(order.get("production_item", ""))
-        return self._units.posted(quantity, event.uom, item, self._settings.digits).quantity
+        return self._units.posted(quantity, event.uom, self._item(event, order), self._settings.digits).quantity
 
     def _unit(self, event: Made, order: Row) -> str:
-        item = getattr(event, "item", "") or str(order.get("production_item", ""))
-        ours, theirs = self._units.posted(Decimal(0), event.uom, item, 0).uom, str(order.get("stock_uom", ""))
-        if event.kind is not EventKind.CONSUMED and ours not in {"", theirs}:
-            raise BusinessError(
-                f"Work Order {event.order_ref}: the event counts in {ours}, ERPNext in {theirs}: give the connector's units "
-                f"{event.uom!r} = {theirs!r}, or the item a factor"
-            )
-        return ours or theirs
+        """The unit's name there; of a consumption empty where it is the item's own."""
+        named = self._units.posted(Decimal(0), event.uom, self._item(event, order), 0).uom
+        return named if event.kind is EventKind.CONSUMED else order_unit(event, named, str(order.get("stock_uom", "")))
+
+    def _item(self, event: Made, order: Row) -> str:
+        return getattr(event, "item", "") or self._units.ours(str(order.get("production_item", "")))
 
     async def _order(self, order_ref: str) -> Row:
         fields = ["production_item", "stock_uom", "status", "docstatus"]

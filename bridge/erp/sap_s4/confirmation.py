@@ -13,7 +13,7 @@ from zoneinfo import ZoneInfo
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, posting_day, quantity_of
+from bridge.erp.posting import Document, check_total, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.erp.sap_s4.goods import DIGITS, edm_day, released_order
 from bridge.erp.sap_s4.odata import Gateway, Row, literal
@@ -45,8 +45,9 @@ class Confirmations:
         if _of(rows, str(event.event_id)) is not None:
             return None
         yielded, scrapped = _quantities(event)
-        item = str(order.get("Material", ""))
-        unit = self._unit(event, order, item)
+        item = self._units.ours(str(order.get("Material", "")))
+        posted = self._units.posted(Decimal(0), event.uom, item, DIGITS)
+        unit = order_unit(event, posted.uom, str(order.get("ProductionUnit", "")))
         if isinstance(event, MaterialActual):
             before = self._units.posted(event.cumulative - event.quantity, event.uom, item, DIGITS).quantity
             check_total(event, _scrap_alone(rows), before, unit)
@@ -86,13 +87,6 @@ class Confirmations:
             "PostingDate": f"datetime'{edm_day(posting_day(event.occurred_at, self._settings.time_zone))}'",
         }
         return Request("POST", CANCEL, is_repeatable=False, query=query)
-
-    def _unit(self, event: Confirmed, order: Row, item: str) -> str:
-        unit = str(order.get("ProductionUnit", ""))
-        posted = self._units.posted(Decimal(0), event.uom, item, DIGITS)
-        if posted.uom not in {"", unit}:
-            raise BusinessError(f"order {event.order_ref}: the event counts in {posted.uom}, SAP's order in {unit}")
-        return unit
 
     def _times(self, event: Confirmed) -> dict[str, Any]:
         """When it was worked on, in the plant's zone, as SAP keeps it."""

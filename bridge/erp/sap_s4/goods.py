@@ -13,7 +13,7 @@ from typing import Any, Final
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, find, key16, posting_day, quantity_of
+from bridge.erp.posting import Document, check_total, find, key16, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Posted, Units
 from bridge.erp.sap_s4.odata import Gateway, Row, literal
 from bridge.errors import BusinessError
@@ -59,14 +59,11 @@ class Goods:
         return Request("POST", HEADERS, is_repeatable=False, json=self._header(event, code, item))
 
     def _posted(self, quantity: Decimal, actual: MaterialActual, order: Row) -> Posted:
-        unit = str(order.get("ProductionUnit", ""))
-        posted = self._units.posted(quantity, actual.uom, actual.item or str(order.get("Material", "")), DIGITS)
-        if actual.use is MaterialUse.PRODUCED and posted.uom not in {"", unit}:
-            raise BusinessError(
-                f"order {actual.order_ref}: the event counts in {posted.uom}, SAP's order in {unit}: give the connector's "
-                f"units {actual.uom!r} = {unit!r}, or the item a factor"
-            )
-        return Posted(posted.quantity, posted.uom or unit)
+        item = actual.item or self._units.ours(str(order.get("Material", "")))
+        posted = self._units.posted(quantity, actual.uom, item, DIGITS)
+        if actual.use is MaterialUse.CONSUMED:
+            return posted  # a unit that is not named is the material's own
+        return Posted(posted.quantity, order_unit(actual, posted.uom, str(order.get("ProductionUnit", ""))))
 
     def _header(self, event: MaterialActual | Reversal, code: str, item: dict[str, Any]) -> dict[str, Any]:
         day = edm_day(posting_day(event.occurred_at, self._settings.time_zone))
@@ -88,8 +85,9 @@ class Goods:
             "GoodsMovementType": movement,
             "ManufacturingOrder": actual.order_ref,
             "QuantityInEntryUnit": f"{posted.quantity:f}",
-            "EntryUnit": posted.uom,
         }
+        if posted.uom:
+            item["EntryUnit"] = posted.uom
         if not consumed:
             item |= {"GoodsMovementRefDocType": "F", "ManufacturingOrderItem": "1"}
         if actual.lot:

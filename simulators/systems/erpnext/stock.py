@@ -124,7 +124,7 @@ def _submit(business: Business, sent: Row) -> Booking:
     total, loss = _number(sent.get("fg_completed_qty")), _number(sent.get("process_loss_qty", 0))
     day = date.fromisoformat(str(sent.get("posting_date")))
     items = sent.get("items") or []
-    unit = str(items[0].get("uom")) if items else ""
+    unit = str(items[0].get("uom", business.unit)) if items else ""
     fields = {"purpose": purpose, "fg_completed_qty": float(total), "process_loss_qty": float(loss)}
     common: dict[str, Any] = {
         "reference": str(sent.get(EVENT_ID, "")), "unit": unit, "posting_date": day, "fields": fields,

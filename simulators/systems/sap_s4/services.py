@@ -178,7 +178,7 @@ def _post_movement(call: Call) -> Response:
 
 def _book_movement(call: Call, item: dict[str, Any]) -> Booking:
     business, kind = call.store.business, str(item.get("GoodsMovementType", ""))
-    reference, unit = call.text("ReferenceDocument", 16), str(item.get("EntryUnit", ""))
+    reference, unit = call.text("ReferenceDocument", 16), str(item.get("EntryUnit", business.unit))
     day, quantity = _posting_day(call.sent).date(), _quantity(item, "QuantityInEntryUnit")
     order = str(item.get("ManufacturingOrder", ""))
     fields = {"GoodsMovementType": kind, "EntryUnit": unit}
