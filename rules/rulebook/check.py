@@ -18,6 +18,7 @@ from rules.language.mistake import suggestion
 from rules.rulebook.locate import Places
 from rules.rulebook.model import Input, Rule
 from rules.rulebook.read import read_rules
+from rules.rulebook.recipients import reaching_nobody
 from rules.rulebook.rule import WATCHING
 from rules.section import MAX_PROBLEMS
 
@@ -37,7 +38,8 @@ def check_rules(settings: Settings) -> list[Problem]:
     for rule in rules:
         if rule.id.endswith(WATCHING):
             continue  # what it names is named by the rule that it comes from
-        for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *_counter(rule, settings)):
+        reach = (_Finding(message, ("actions",), value) for message, value in reaching_nobody(rule, settings))
+        for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *_counter(rule, settings), *reach):
             line, column = places.of(rule, *found.path, value=found.value)
             problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
         if len(problems) > MAX_PROBLEMS:
