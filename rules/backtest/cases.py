@@ -89,9 +89,12 @@ def run_case(rule: Rule, case: Case) -> Outcome:
 
 def _told(rule: Rule, case: Case) -> list[Told]:
     assert isinstance(rule.condition, Threshold), "only rules with levels have tests"
-    tags = {name: number for number, name in enumerate(sorted({entry.tag for entry in rule.inputs}), 1)}
-    instance = Instance.create(rule, 1, "test", is_final=False, tags=tags)
-    tag_of = {entry.name: tags[entry.tag] for entry in rule.inputs}
+    # A tag of the siblings is another one than the asset's own; one sibling stands for all, whatever the statistic.
+    numbers = {key: number for number, key in enumerate(sorted({(e.tag, e.of or "") for e in rule.inputs}), 1)}
+    tags = {tag: number for (tag, of), number in numbers.items() if not of}
+    siblings = {tag: [number] for (tag, of), number in numbers.items() if of}
+    instance = Instance.create(rule, 1, "test", is_final=False, tags=tags, siblings=siblings)
+    tag_of = {entry.name: numbers[entry.tag, entry.of or ""] for entry in rule.inputs}
     instants: dict[int, list[Sample]] = {}
     for fed in case.feed:
         for at_us, sample in _samples(fed, tag_of[fed.input]):

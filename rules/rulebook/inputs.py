@@ -6,6 +6,7 @@ import re
 from datetime import timedelta
 from typing import Final
 
+from bridge.config.units import ucum
 from rules.conditions.facts import FACTS
 from rules.durations import duration
 from rules.language import NUMBER, TEXT, Name
@@ -65,7 +66,7 @@ def is_name(name: str) -> bool:
 def names_of(inputs: dict[str, Input]) -> dict[str, Name]:
     """What expressions may name: inputs and facts."""
     names = {
-        name: Name(TEXT if found.is_text else NUMBER, found.unit, counter=found.counter)
+        name: Name(TEXT if found.is_text else NUMBER, found.unit and ucum(found.unit), counter=found.counter)
         for name, found in inputs.items()
     }
     return {**names, **FACTS}
