@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from bridge.config.settings import MqttSettings, OpcUaSettings, Settings
-from bridge.config.units import UnitError, parse_unit
+from bridge.config.units import UnitError, parse_unit, ucum
 from bridge.errors import Problem
 from rules.conditions.counted import Counted
 from rules.language import units
@@ -126,7 +126,7 @@ def _inputs(rule: Rule, plant: _Plant) -> Iterator[_Finding]:
 
 
 def _other_unit(entry: Input, unit: str) -> str | None:
-    if entry.unit is None or not unit or unit == entry.unit:
+    if entry.unit is None or not unit or ucum(unit) == ucum(entry.unit):
         return None
     same = "" if units.between(unit, entry.unit) is None else f"; write {unit}: expressions convert where they compare"
     return f"unit mismatch: the input {entry.name} is in {entry.unit}, the tag {entry.tag} in {unit}{same}"
