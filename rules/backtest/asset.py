@@ -28,7 +28,8 @@ class AssetRun:
     def __init__(self, asset: AssetSpec, rules: Iterable[Rule], tell: Tell) -> None:
         self.asset = asset
         self.instances = [
-            Instance.create(rule, asset.equipment_id, asset.path, asset.is_final, dict(asset.tags)) for rule in rules
+            Instance.create(rule, asset.equipment_id, asset.path, asset.is_final, asset.tags, asset.siblings)
+            for rule in rules
         ]
         self.failed: dict[str, str] = {}  # rules that threw, and what
         self._tell = tell

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -21,7 +21,8 @@ class AssetSpec:
     """An asset. `tags`: name -> id; `units`: name -> UCUM code, "" where it is not known.
 
     `roles` are the tags that tell of state and order, `states` what their words mean. None: nothing does, and the machine is taken to
-    be in the state that each rule wants, without an order.
+    be in the state that each rule wants, without an order. `siblings`: the tags of a name that the other assets of its class under
+    its parent carry; their readings are columns of this asset as well.
     """
 
     path: str
@@ -32,6 +33,7 @@ class AssetSpec:
     units: Mapping[str, str] = field(default_factory=dict)
     roles: Mapping[int, Role] | None = None
     states: Mapping[str, MachineState] = field(default_factory=dict)
+    siblings: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 class Column(NamedTuple):

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Final
 
+from bridge.config.units import ucum
 from rules.backtest.asset import AssetRun
 from rules.backtest.data import AssetSpec, Chunk
 from rules.backtest.ledger import Ledger
@@ -92,12 +93,14 @@ def _misfit(rule: Rule, asset: AssetSpec) -> str:
         return "counts pieces and raises no alarms"
     if not rule.for_each.matches(asset.path, asset.equipment_class):
         return "is for other assets"
-    if any(entry.of for entry in rule.inputs):
-        return "compares with sibling assets, which a backtest does not do yet"
     for entry in rule.inputs:
+        if entry.of:
+            if not asset.siblings.get(entry.tag):
+                return f"compares with {entry.tag} of sibling assets, and there are none with it"
+            continue
         if entry.tag not in asset.tags:
             return f"needs the tag {entry.tag}"
         unit = asset.units.get(entry.tag, "")
-        if entry.unit is not None and unit and unit != entry.unit:
+        if entry.unit is not None and unit and ucum(unit) != ucum(entry.unit):
             return f"wants {entry.tag} in {entry.unit}, it is in {unit}"
     return ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import Final
@@ -23,8 +23,9 @@ from rules.backtest.report import Report
 from rules.backtest.run import TICKET_OPEN, Backtest, fits
 from rules.conditions.threshold import Threshold
 from rules.engine.asset import MAX_AHEAD
+from rules.instance.plan import plan_of
 from rules.production.accounting import Role
-from rules.rulebook.model import Rule
+from rules.rulebook.model import Input, Rule
 
 _MOST_READINGS: Final = 1_000_000  # of a stretch, about
 _DAY: Final = timedelta(days=1)  # of one chunk of the hypertable
@@ -65,8 +66,9 @@ async def stored_chunks(
     if plant is None or received is None:
         return
     heard = min(plant[1], received)  # a clock that runs ahead does not move the others'
-    for _, group in groupby(tags, key=lambda tag: tag.equipment_id):
-        asset = _asset(list(group), settings, words)
+    groups = [list(group) for _, group in groupby(tags, key=lambda tag: tag.equipment_id)]
+    assets = _with_siblings([_asset(group, settings, words) for group in groups], rules)
+    for asset in assets:
         tried = [rule for rule in rules if fits(rule, asset)]
         if tried:
             async for chunk in _Reading(connection, asset, tried, without).chunks(span, heard):
@@ -80,8 +82,8 @@ class _Reading:
         self._connection, self._asset, self._without = connection, asset, without
         inputs = [entry for rule in rules for entry in rule.inputs]
         telling = set(asset.roles or ()) if any(_asks_for_the_situation(rule) for rule in rules) else set()
-        self._worded = telling | {asset.tags[entry.tag] for entry in inputs if entry.is_text}
-        self._numbered = {asset.tags[entry.tag] for entry in inputs} - self._worded
+        self._worded = telling | {tag for entry in inputs if entry.is_text for tag in _tags(entry, asset)}
+        self._numbered = {tag for entry in inputs for tag in _tags(entry, asset)} - self._worded
         self._telling = telling
 
     async def chunks(self, wanted: Span, heard: datetime) -> AsyncIterator[Chunk]:
@@ -123,6 +125,29 @@ class _Reading:
         return found
 
 
+def _tags(entry: Input, asset: AssetSpec) -> Sequence[int]:
+    return asset.siblings.get(entry.tag, ()) if entry.of else (asset.tags[entry.tag],)
+
+
+def _with_siblings(assets: Sequence[AssetSpec], rules: Iterable[Rule]) -> list[AssetSpec]:
+    """Let each know the tags that the rules compare with, of the others of its class under its parent."""
+    wanted = {entry.tag for rule in rules for entry in rule.inputs if entry.of}
+    if not wanted:
+        return list(assets)
+    families: dict[tuple[str, str | None], list[AssetSpec]] = {}
+    for asset in assets:
+        families.setdefault((asset.path.rpartition("/")[0], asset.equipment_class), []).append(asset)
+    found = []
+    for asset in assets:
+        family = families[asset.path.rpartition("/")[0], asset.equipment_class]
+        siblings: dict[str, list[int]] = {}
+        for other in family:
+            for name in wanted & other.tags.keys() if other is not asset else ():
+                siblings.setdefault(name, []).append(other.tags[name])
+        found.append(replace(asset, siblings=siblings))
+    return found
+
+
 def _word_columns(words: Collection[StoredWord]) -> list[Column]:
     columns = []
     for tag_id, group in groupby(words, key=lambda word: word.tag_id):
@@ -162,12 +187,7 @@ def _asset(tags: Sequence[FollowedTag], settings: Settings, words: dict[str, dic
 
 
 def _asks_for_the_situation(rule: Rule) -> bool:
-    condition = rule.condition
-    return isinstance(condition, Threshold) and bool(
-        rule.when_state
-        or any(spec.where for spec in condition.histories)
-        or any("." in slot for slot in condition.slots)
-    )
+    return isinstance(rule.condition, Threshold) and plan_of(rule).has_situation
 
 
 def _next_day(at: datetime) -> datetime:

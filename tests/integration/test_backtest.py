@@ -97,6 +97,34 @@ def report_begin() -> int:
     return round(at(0).timestamp() * 1e6)
 
 
+SIBLINGS = """
+apiVersion: rules/v1
+rules:
+- id: hotter-than-the-others
+  inputs: {t: {tag: motor.temp}, others: {tag: motor.temp, of: siblings, stat: median}}
+  levels: [{severity: low, if: "t > others + 5", on_delay: 2s, off_delay: 3s}]
+  response: look
+"""
+
+
+async def test_assets_are_compared_with_their_siblings_as_the_engine_does(database_dsn: str, tmp_path: Path):
+    line, chance = CNC.rpartition("/")[0], random.Random(5)
+    async with open_bench(database_dsn, tmp_path, rules=SIBLINGS) as bench:
+        for second in range(120):
+            hot = 10.0 if 40 <= second < 80 else 0.0
+            machines = [(f"{line}/m{n}", 40 + chance.gauss(0, 1) + (hot if n == 2 else 0)) for n in range(4)]
+            await bench.feed.send([Row(path, "motor.temp", second, value) for path, value in machines])
+            await bench.step(second)
+        await bench.step(130)
+        told = await engine_journal(bench, at(118))
+        report = await run_stored(
+            bench.connection, bench.settings, load_rules(bench.settings.rules.files).rules, Span()
+        )
+    found = sorted((e.rule, e.kind, e.severity, at((e.at_us - report_begin()) / 1e6)) for e in report.events)
+    assert [event for event in found if event[3] <= at(118)] == sorted(told)
+    assert {alarm.asset for alarm in report.alarms} == {f"{line}/m2"}
+
+
 async def test_part_of_the_history_is_read_with_what_the_machine_was_doing_before(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("settle: 5s", "settle: 0s")
     async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
