@@ -70,7 +70,7 @@ def story(seed: int) -> list[list[Row]]:
 async def engine_journal(bench, until):
     rows = await bench.rows(
         "select a.rule_id, e.kind, e.severity, e.at from alarm_event e join alarm a on a.id = e.alarm_id"
-        " where e.kind in ('RAISE', 'ESCALATE', 'DEESCALATE', 'REALARM', 'RETURN', 'LATCH', 'CLEAR') order by e.at, a.rule_id, e.id"
+        " where a.retracted_at is null and e.superseded_at is null and e.kind in ('RAISE', 'ESCALATE', 'DEESCALATE', 'REALARM', 'RETURN', 'LATCH', 'CLEAR') order by e.at, a.rule_id, e.id"
     )
     return [(row["rule_id"], row["kind"], row["severity"], row["at"]) for row in rows if row["at"] <= until]
 
@@ -91,6 +91,34 @@ async def test_backtest_of_stored_history_tells_what_the_engine_told(database_ds
     assert found == told
     assert {rule for rule, *_ in told} == {"vibration", "drifts", "while-running", "silent"}
     assert report.ticket_count == 1
+
+
+async def test_backtest_tells_what_the_corrected_journal_tells_after_disorder_and_restarts(
+    database_dsn: str, tmp_path: Path
+):
+    """Messages come late by up to a minute, twice, and the engine is restarted: what stands in the end is what the backtest says."""
+    chance = random.Random(11)
+    late = [
+        (max(row.seconds for row in message) + chance.choice((0, 0, 0, 0.5, 5, 60)), message)
+        for message in story(4)[:-1]
+    ]
+    twice = late + [(arrival + 3, message) for arrival, message in late if chance.random() < 0.1]
+    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+        for arrival, message in sorted(twice, key=lambda each: each[0]):
+            await bench.feed.send(message, received=arrival)
+            await bench.step(arrival)
+            if chance.random() < 0.02:
+                await bench.restart()
+        await bench.feed.send(story(4)[-1], received=700)
+        await bench.step(705)
+        told = await engine_journal(bench, at(600.5))
+        corrected = await bench.one("select count(*) from alarm_event where superseded_at is not null")
+        report = await run_stored(
+            bench.connection, bench.settings, load_rules(bench.settings.rules.files).rules, Span()
+        )
+    found = [(e.rule, e.kind, e.severity, at((e.at_us - report_begin()) / 1e6)) for e in report.events]
+    assert sorted(event for event in found if event[3] <= at(600.5)) == sorted(told)
+    assert corrected > 0
 
 
 def report_begin() -> int:
