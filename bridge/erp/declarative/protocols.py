@@ -7,8 +7,10 @@ what paths lead into.
 from __future__ import annotations
 
 import xmlrpc.client
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, Protocol
 from urllib.parse import urlencode
 from xml.parsers.expat import ExpatError
@@ -126,7 +128,7 @@ class XmlRpc:
             return Answered(found, failed=True, says=storable(str(fault.faultString)))
         except (*UNREADABLE, xmlrpc.client.Error, ExpatError, TypeError, AttributeError, IndexError) as error:
             raise UnreadableError(f"no XML-RPC response: {error}") from error
-        return Answered(values[0] if values else None)
+        return Answered(_exact(values[0]) if values else None)
 
 
 class GraphQl:
@@ -149,6 +151,21 @@ class GraphQl:
             texts = [str(error.get("message", "")) for error in errors if isinstance(error, dict)]
             return Answered(answer, failed=True, says="; ".join(texts))
         return Answered(answer.get("data"))
+
+
+def _exact(value: Any) -> Any:
+    """A value of XML-RPC as JSON would have it: a double as the shortest decimal that it is, times and bytes as text."""
+    if isinstance(value, list):
+        return [_exact(part) for part in value]
+    if isinstance(value, dict):
+        return {storable(name): _exact(part) for name, part in value.items()}
+    turns: dict[type, Callable[[Any], Any]] = {
+        float: lambda number: Decimal(repr(number)),
+        datetime: datetime.isoformat,
+        bytes: lambda content: storable(content.decode("utf-8", "backslashreplace")),
+        str: storable,
+    }
+    return turns.get(type(value), lambda same: same)(value)
 
 
 def _json(reply: Reply) -> Any:

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date, time
+from math import isfinite
 from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
@@ -63,6 +65,10 @@ def placeholders(
         case list():
             for index, inner in enumerate(value):
                 yield from placeholders(inner, (*path, index))
+        case date() | time():
+            yield path, ValueError("dates and times have no place in JSON: write them as text")
+        case float() if not isfinite(value):
+            yield path, ValueError(f"{value} has no place in JSON")
 
 
 def fill(value: Any, lookup: Lookup) -> Any:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from html import escape
 from typing import Any, Final, Protocol
 from urllib.parse import quote, quote_plus, urlencode
 
@@ -136,8 +138,9 @@ def _basic(user: str, password: str) -> str:
 
 
 def _forms(secret: str) -> frozenset[str]:
-    """A secret as it stands, and as it stands in an address or a form."""
-    return frozenset({secret, quote(secret, safe=""), quote_plus(secret)} - {""})
+    """A secret as it stands, and as it stands in an address, a form, JSON or HTML."""
+    written = {json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1], escape(secret)}
+    return frozenset({secret, quote(secret, safe=""), quote_plus(secret), *written} - {""})
 
 
 def _usable_s(lifetime: Any) -> float:

@@ -18,7 +18,9 @@ def to_step(name: str, request: Request) -> Step:
         "json": request.json,
         "text": request.content.decode() if request.content is not None else None,
     }
-    kept = {key: value for key, value in body.items() if value or key == "path"}
+    kept = {
+        key: value for key, value in body.items() if value or key == "path" or (key == "json" and value is not None)
+    }
     return Step(name, f"{request.method} {unquote(request.path)}", kept, request.is_repeatable)
 
 

@@ -44,6 +44,7 @@ _NUMBER_OF: Final = {
 }
 
 
+_CANCELLED: Final = CANCEL.rpartition("/")[2]
 _INSTEAD: Final = "send it through a webhook or a declarative connector"
 
 
@@ -147,6 +148,8 @@ class SapS4:
     async def _send(self, request: Request) -> Answer:
         reply, document = await self._gateway.http.ask(request)
         entity = document.get("d") if isinstance(document, dict) else None
+        if isinstance(entity, dict) and isinstance(entity.get(_CANCELLED), dict):
+            entity = entity[_CANCELLED]  # a function's result may stand under its name
         if not isinstance(entity, dict) or not entity.get(_NUMBER_OF[request.path]):
             raise unreadable(request, reply, "a success that names no document")
         return Answer(reply.status, reply.text)

@@ -7,7 +7,7 @@ from typing import Final
 
 from bridge.erp.posting import posting_day, quantity_of, readable
 from bridge.erp.sap_s4.goods import ORDERS, order_state
-from bridge.erp.sap_s4.odata import Gateway, Row, day_literal, local_instant, since_literal
+from bridge.erp.sap_s4.odata import Gateway, Row, day_literal, literal, local_instant, since_literal
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
 
@@ -16,7 +16,7 @@ DELIVERIES: Final = "API_OUTBOUND_DELIVERY_SRV;v=0002/A_OutbDeliveryHeader"
 
 async def read_orders(gateway: Gateway, plant: str, zone: str, since: datetime | None) -> list[ProductionOrder]:
     """The plant's production orders that changed."""
-    expression = f"ProductionPlant eq '{plant}'"
+    expression = f"ProductionPlant eq {literal(plant)}"
     if since is not None:
         expression += f" and LastChangeDateTime ge {since_literal(since)}"
     rows = await gateway.rows(ORDERS, {"$filter": expression}, order="ManufacturingOrder")

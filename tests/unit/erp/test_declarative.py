@@ -5,19 +5,23 @@ from __future__ import annotations
 import contextlib
 import json
 import uuid
+import xmlrpc.client
 from datetime import UTC, datetime
 from decimal import Decimal
 from urllib.parse import unquote
 from xml.etree import ElementTree as ET
 
+import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from bridge.erp.declarative.description import load
 from bridge.erp.declarative.documents import UnreadableError, at, from_xml, is_met, listed
+from bridge.erp.declarative.protocols import GraphQl, JsonRpc, Rest, XmlRpc
 from bridge.erp.declarative.template import Placeholder, fill, fill_path, fill_xml, parse
 from bridge.erp.declarative.values import in_form
+from bridge.erp.http import Reply
 from bridge.errors import BusinessError, ConfigError
 from tests.erp_systems.declarative import DESCRIPTIONS
 
@@ -108,6 +112,37 @@ def test_wsdl_that_would_fetch_from_elsewhere_is_refused(tmp_path):
 @pytest.mark.parametrize("name", ["rest", "json_rpc", "xml_rpc", "soap", "graphql"])
 def test_descriptions_of_the_tests_have_no_mistakes(name):
     assert load(DESCRIPTIONS / f"{name}.toml").event
+
+
+@pytest.mark.parametrize("value", ["2026-01-01", "07:30:00", "inf", "nan"])
+def test_value_that_json_does_not_have_is_told(tmp_path, value):
+    text = (DESCRIPTIONS / "json_rpc.toml").read_text().replace('"{quantity}"', value, 1)
+    (tmp_path / "d.toml").write_text(text)
+    with pytest.raises(ConfigError, match="no place in JSON"):
+        load(tmp_path / "d.toml")
+
+
+def reply(content):
+    return Reply(200, httpx.Headers(), content, content.decode(errors="replace"))
+
+
+def test_doubles_of_xml_rpc_are_the_decimals_that_were_meant():
+    body = xmlrpc.client.dumps(
+        ({"total": 0.3, "at": AT.replace(tzinfo=None), "n": [1.5]},), methodresponse=True
+    ).encode()
+    assert XmlRpc("").decode(reply(body)).value == {
+        "total": Decimal("0.3"),
+        "at": "2026-07-01T22:30:00",
+        "n": [Decimal("1.5")],
+    }
+
+
+@pytest.mark.parametrize("wire", [XmlRpc(""), JsonRpc(""), GraphQl(""), Rest("json"), Rest("xml")])
+@given(content=st.binary(max_size=80))
+def test_no_answer_breaks_the_reading_of_a_protocol(wire, content):
+    for bytes_ in (content, b"<methodResponse>" + content + b"</methodResponse>", b'{"result": ' + content + b"}"):
+        with contextlib.suppress(UnreadableError):
+            wire.decode(reply(bytes_))
 
 
 VALUES = {

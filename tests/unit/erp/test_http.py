@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import base64
 import gzip
+import html
+import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
+from urllib.parse import quote, quote_plus
 
 import pytest
 
@@ -265,6 +268,20 @@ async def test_no_secret_stands_in_what_is_kept_of_an_answer():
     shown = f"{raised.value} {raised.value.__cause__}"
     assert "you sent Basic ***" in shown
     assert "hunter2" not in shown
+
+
+async def test_no_form_of_a_secret_stands_in_what_is_kept():
+    secret = 'pass"word<ü&7731'
+
+    def answer(_: Asked) -> bytes:
+        repeated = [secret, json.dumps(secret), quote_plus(secret), quote(secret), html.escape(secret)]
+        return http(422, " ".join(repeated).encode())
+
+    auth = {"type": "basic", "user": "amor", "password": secret}
+    async with serving(answer) as server, client(server.url, auth=auth) as system:
+        with pytest.raises(BusinessError) as raised:
+            await system.send(POST)
+    assert "7731" not in f"{raised.value} {raised.value.__cause__}"
 
 
 def test_client_certificate_that_is_missing_is_told_with_its_file(tmp_path):
