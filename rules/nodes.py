@@ -13,7 +13,7 @@ from typing import Any, Final
 
 import yaml
 
-MAX_CHARACTERS: Final = 32_000_000
+MAX_CHARACTERS: Final = 16_000_000
 MAX_DEPTH: Final = 24
 MAX_NODES: Final = 2_000_000
 MAX_SCALAR: Final = 10_000  # characters of one value

@@ -9,7 +9,7 @@ from typing import Final
 from rules.language.tree import Literal, Named, Node, QualityIs, parts
 from rules.language.types import Kind, Name
 
-MAX_SIZE: Final = 2000  # parts of an expression after `let` and baseline names are replaced by what they stand for
+MAX_SIZE: Final = 1000  # parts of an expression after `let` and baseline names are replaced by what they stand for
 MAX_DEPTH: Final = 100
 
 

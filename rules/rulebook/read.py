@@ -17,7 +17,7 @@ from rules.rulebook.rule import WATCHING, read_rule
 from rules.section import Item, Reader, TooManyProblems, one_of
 
 API_VERSION: Final = "rules/v1"
-MAX_BYTES: Final = 32_000_000  # of a file
+MAX_BYTES: Final = 16_000_000  # of a file
 MAX_RULES: Final = 50_000  # of all files
 
 
