@@ -49,6 +49,17 @@ class AppriseSettings(RateTable):
     max_in_flight: int = Field(2, ge=1, description="Messages sent at the same time. Default 2.")
     poll_s: float = Field(3600, gt=0, description="Not used by this type.")
 
+    @field_validator("url")
+    @classmethod
+    def _service_is_known(cls, url: SecretStr) -> SecretStr:
+        import apprise  # noqa: PLC0415  # slow to import, and needed where somebody is to be told only
+
+        if apprise.Apprise.instantiate(url.get_secret_value(), suppress_exceptions=True) is None:
+            raise ValueError(
+                "apprise knows no such address; see its list of URLs, https://github.com/caronc/apprise/wiki"
+            )
+        return url
+
     @field_validator("time_zone")
     @classmethod
     def _zone_exists(cls, name: str) -> str:
