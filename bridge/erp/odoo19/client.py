@@ -9,9 +9,8 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
-from email.utils import parsedate_to_datetime
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -19,6 +18,7 @@ import httpx
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Refusal
+from bridge.erp.http.failure import retry_after
 from bridge.erp.http.lines import Lines
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.text import storable
@@ -118,17 +118,6 @@ def _failure(
             return BusinessError(f"Odoo refuses {call} ({status}): {says or text}")
         case _:
             return unclear(f"{call} was answered with {status}, which does not say what became of it")
-
-
-def retry_after(header: str | None, now: datetime) -> timedelta | None:
-    """The wait that a Retry-After header asks for, in seconds or as an HTTP date (RFC 9110, 10.2.3); None where unreadable."""
-    if header is None:
-        return None
-    try:
-        wait = timedelta(seconds=int(header)) if header.strip().isdigit() else parsedate_to_datetime(header) - now
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(wait, timedelta(0))
 
 
 def _odoo_message(response: httpx.Response) -> str | None:

@@ -2,7 +2,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bridge.erp.odoo19.client import retry_after
+from bridge.erp.http.failure import retry_after
 
 NOW = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
