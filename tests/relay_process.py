@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -11,13 +12,17 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import partial
 from itertools import count
 from typing import Any
 
-from bridge.config.settings import OdooSettings, Settings
+from pydantic import BaseModel, SecretStr
+
+from bridge.config.settings import ConnectorSettings, Settings
 from bridge.erp import relay
 from bridge.erp.backoff import Backoff
-from bridge.erp.odoo19 import Odoo19
+from bridge.erp.connector import Event
+from bridge.erp.connectors import CONNECTORS
 from bridge.erp.relay.journal import Journal
 from bridge.erp.relay.rhythm import DEFAULT, Rhythm
 from bridge.model.production import MaterialActual, WorkRequest, event_id
@@ -35,31 +40,44 @@ QUICK = replace(
     longest_pause=timedelta(milliseconds=200),
 )
 
-# Where a relay can be told to die: what is called there, before or after it.
+# Where a relay can be told to die: what is called there, before or after it; of the connector where no owner is named.
 POINTS = {
     "claim": (Journal, "claim"),
-    "lookup": (Odoo19, "lookup"),
-    "plan": (Odoo19, "plan"),
+    "lookup": (None, "lookup"),
+    "plan": (None, "plan"),
     "keep_plan": (Journal, "keep_plan"),
-    "execute": (Odoo19, "execute"),
+    "execute": (None, "execute"),
     "record_step": (Journal, "record_step"),
-    "verify": (Odoo19, "verify"),
+    "verify": (None, "verify"),
     "finish": (Journal, "finish"),
 }
 
 
-def settings_of(dsn: str, *connectors: OdooSettings) -> Settings:
+def settings_of(dsn: str, *connectors: ConnectorSettings) -> Settings:
     return Settings.model_validate(
         {"plant": {"name": "test"}, "database": {"dsn": dsn}, "connector": [reveal(table) for table in connectors]}
     )
 
 
-def reveal(table: OdooSettings) -> dict[str, Any]:
-    return {**table.model_dump(mode="json"), "api_key": table.api_key.get_secret_value()}
+def reveal(value: Any) -> Any:
+    """A table as plain JSON, its secrets too."""
+    match value:
+        case BaseModel():
+            return {name: reveal(part) for name, part in value}
+        case SecretStr():
+            return value.get_secret_value()
+        case dict():
+            return {name: reveal(part) for name, part in value.items()}
+        case list() | tuple():
+            return [reveal(part) for part in value]
+        case None | bool() | int() | float():
+            return value
+        case _:
+            return str(value)
 
 
 @asynccontextmanager
-async def relaying(dsn: str, *connectors: OdooSettings, rhythm: Rhythm = QUICK) -> AsyncIterator[None]:
+async def relaying(dsn: str, *connectors: ConnectorSettings, rhythm: Rhythm = QUICK) -> AsyncIterator[None]:
     """A relay in this process."""
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
@@ -70,12 +88,23 @@ async def relaying(dsn: str, *connectors: OdooSettings, rhythm: Rhythm = QUICK) 
             stop.set()
 
 
-async def start(dsn: str, table: OdooSettings, die_at: str = "") -> asyncio.subprocess.Process:
-    """A relay in a process of its own. `die_at` is "before|after <point> <nth>"; empty: never by itself."""
-    command = [sys.executable, "-m", "tests.relay_process", settings_of(dsn, table).database.dsn.get_secret_value()]
-    environment = {**os.environ, "TEST_CONNECTOR": OdooSettings.model_validate(reveal(table)).model_dump_json()}
-    environment["TEST_API_KEY"] = table.api_key.get_secret_value()
-    return await asyncio.create_subprocess_exec(*command, die_at, cwd=ROOT, env=environment)
+async def start(dsn: str, table: ConnectorSettings, *lives: str) -> asyncio.subprocess.Process:
+    """A relay in a process of its own. A life is "before|after <point> <nth>", where it dies; empty: never by itself.
+
+    Of several lives each begins when the one before has died; the process ends with the last.
+    """
+    environment = {**os.environ, "TEST_CONNECTOR": json.dumps(reveal(table))}
+    command = [sys.executable, "-m", "tests.relay_process", dsn, *(lives or ("",))]
+    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
+
+
+async def put(connection: Connection, event: Event, stream: str) -> int:
+    """An outbox row of any event."""
+    made = await outbox.insert(
+        connection, connector="erp", stream=stream, kind=event.kind, payload=event.payload(), key=str(event.event_id)
+    )
+    assert made is not None
+    return made
 
 
 async def post(
@@ -127,13 +156,14 @@ async def drained(dsn: str) -> list[dict[str, Any]]:
     return await until(dsn, lambda rows: all(row["state"] == "done" for row in rows))
 
 
-def _die(die_at: str) -> None:
+def _die(die_at: str, table: ConnectorSettings) -> None:
     when, name, nth = die_at.split()
     owner, attribute = POINTS[name]
+    owner = owner or CONNECTORS[table.type]
     original, calls = getattr(owner, attribute), count(1)
 
     async def mortal(*arguments: Any, **named: Any) -> Any:
-        is_last = next(calls) == int(nth)
+        is_last = next(calls) >= int(nth)  # or the first that comes to an answer after it
         if is_last and when == "before":
             os.kill(os.getpid(), signal.SIGKILL)
         answer = await original(*arguments, **named)
@@ -144,16 +174,35 @@ def _die(die_at: str) -> None:
     setattr(owner, attribute, mortal)
 
 
-async def _main() -> None:
-    dsn, die_at = sys.argv[1:]
+async def _live(dsn: str, die_at: str) -> None:
+    [table] = Settings.model_validate(
+        {"plant": {"name": "test"}, "database": {"dsn": dsn}, "connector": [json.loads(os.environ["TEST_CONNECTOR"])]}
+    ).connector
     if die_at:
-        _die(die_at)
-    table = OdooSettings.model_validate_json(os.environ["TEST_CONNECTOR"])
-    table = table.model_copy(update={"api_key": type(table.api_key)(os.environ["TEST_API_KEY"])})
+        _die(die_at, table)
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
     await relay.run(settings_of(dsn, table), stop, QUICK)
 
 
+def _main() -> None:
+    dsn, *lives = sys.argv[1:]
+    *short, last = lives
+    for die_at in short:
+        if (child := os.fork()) == 0:
+            asyncio.run(_live(dsn, die_at))
+            os._exit(0)
+        signal.signal(signal.SIGTERM, partial(_end_with, child))
+        _, status = os.waitpid(child, 0)
+        if not os.WIFSIGNALED(status):
+            sys.exit(f"the relay ended without dying {die_at}")
+    asyncio.run(_live(dsn, last))
+
+
+def _end_with(child: int, *_: Any) -> None:
+    os.kill(child, signal.SIGKILL)
+    sys.exit("ended from outside before the last life")
+
+
 if __name__ == "__main__":
-    asyncio.run(_main())
+    _main()

@@ -15,7 +15,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+import httpx
+
 from bridge.config.settings import TrytonSettings
+from bridge.erp.tryton82.client import encoded
 from tests.erp_process import free_port
 from tests.tryton_world import DATABASE, KEY, write_conf
 
@@ -39,6 +42,7 @@ class TrytonServer:
         self.port = free_port()
         self.database = folder / f"{DATABASE}.sqlite"
         self._process: subprocess.Popen[bytes] | None = None
+        self._period = 0
         self.reset()
 
     @property
@@ -110,6 +114,23 @@ class TrytonServer:
         )
         return int(self._sum(query, (order,)))
 
+    def open_moves(self, order: str) -> int:
+        """The number of an order's moves that are neither done nor cancelled."""
+        query = (
+            "select count(*) from stock_move m join production p on p.id in (m.production_output, m.production_input)"
+            " where m.state not in ('done', 'cancelled') and p.reference = ?"
+        )
+        return int(self._sum(query, (order,)))
+
+    def dates(self, order: str) -> set[str]:
+        """The posting dates of an order's done moves."""
+        query = (
+            "select m.effective_date from stock_move m join production p on p.id in (m.production_output, m.production_input)"
+            " where m.state = 'done' and p.reference = ?"
+        )
+        with self._books() as books:
+            return {str(day) for (day,) in books.execute(query, (order,))}
+
     def stock(self, code: str) -> Decimal:
         """What of a product is in places of type storage: all done moves in, less all out."""
         return self._sum(
@@ -126,12 +147,24 @@ class TrytonServer:
         return str(state)
 
     def close_period(self, day: dt.date = dt.date(2026, 7, 31)) -> None:
-        with self._books() as books:
-            books.execute("insert into stock_period (date, company, state) values (?, 1, 'closed')", (day.isoformat(),))
+        """Close the period up to the day, as a person does: Tryton keeps the stock at its end."""
+        date = {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
+        period = self._post("stock.period", {"date": date, "company": 1})["id"]
+        self._post(f"stock.period/{period}/close", {})
+        self._period = period
 
     def open_period(self) -> None:
-        with self._books() as books:
-            books.execute("delete from stock_period")
+        self._post(f"stock.period/{self._period}/draft", {})
+
+    def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = httpx.post(
+            f"{self.url}/{DATABASE}/rest/model/{path}",
+            json=body,
+            headers={"Authorization": f"Bearer {KEY}", "X-Tryton-Context": encoded({"company": 1})},
+            timeout=60,
+        )
+        assert answer.is_success, answer.text
+        return dict(answer.json())
 
     def set_key(self, state: str) -> None:
         """`cancelled` or `validated`."""

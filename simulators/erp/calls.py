@@ -90,6 +90,40 @@ def write(call: Call) -> bool:
     return True
 
 
+def load(call: Call) -> dict[str, Any]:
+    """Import rows of texts: with the external id of a row before, the same record is written again; a mistake loads nothing."""
+    fields, data = call.list_of("fields"), call.list_of("data")
+    messages = [
+        {"type": "error", "message": f"Invalid value for {name}", "field": name}
+        for row in data
+        for name, value in zip(fields, row, strict=False)
+        if not isinstance(value, str)
+    ]
+    if messages:
+        return {"ids": False, "messages": messages, "nextrow": 0}
+    return {"ids": [_load_row(call, dict(zip(fields, row, strict=True))) for row in data], "messages": [], "nextrow": 0}
+
+
+def _load_row(call: Call, row: dict[str, str]) -> int:
+    external = row.pop("id", "")
+    values = {name.removesuffix("/.id"): _imported(call.model, name, text) for name, text in row.items()}
+    known = [one for one in call.store.rows("ir.model.data") if external and one["name"] == external]
+    if known:
+        call.store.update(call.model, known[0]["res_id"], values, call.now)
+        return int(known[0]["res_id"])
+    number = call.store.create(call.model, values, call.now)
+    if external:
+        call.store.create("ir.model.data", {"name": external, "model": call.model, "res_id": number}, call.now)
+    return number
+
+
+def _imported(model: str, name: str, text: str) -> Any:
+    default = MODELS[model].defaults.get(name.removesuffix("/.id"))
+    if name.endswith("/.id"):
+        return [int(text)] if isinstance(default, list) else int(text)
+    return float(text) if isinstance(default, float) else text
+
+
 def _search_read(call: Call) -> list[dict[str, Any]]:
     given = call.arguments
     rows = search(
@@ -114,6 +148,7 @@ def _search_count(call: Call) -> int:
 
 CREATE = Method(create, frozenset({"vals_list"}))
 WRITE = Method(write, frozenset({"vals"}))
+LOAD = Method(load, frozenset({"fields", "data"}))
 
 READING = {
     "search_read": Method(
@@ -123,4 +158,4 @@ READING = {
     "search_count": Method(_search_count, frozenset({"domain", "limit"}), posts=False),
 }
 
-METHODS: dict[str, dict[str, Method]] = {"maintenance.request": {"create": CREATE, "write": WRITE}}
+METHODS: dict[str, dict[str, Method]] = {"maintenance.request": {"create": CREATE, "write": WRITE, "load": LOAD}}

@@ -194,7 +194,6 @@ _NAMED_ONLY = (
     "res.partner",
     "res.company",
     "stock.scrap.reason.tag",
-    "maintenance.stage",
     "maintenance.team",
     "maintenance.equipment.category",
 )
@@ -215,6 +214,8 @@ MODELS: dict[str, Model] = {
             {"product_id": False, "product_qty": 1.0, "component_id": False, "component_qty": 1.0},
             {"product_id": "product.product", "component_id": "product.product"},
         ),
+        Model("maintenance.stage", {"name": False, "done": False, "sequence": 0}),
+        Model("ir.model.data", {"name": False, "model": False, "res_id": 0}),
         Model("stock.location", {"name": False, "complete_name": False, "usage": "internal"}),
         *(Model(name, {"name": False}) for name in _NAMED_ONLY),
     )

@@ -13,7 +13,7 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from simulators.erp.calls import CREATE, METHODS, Call, Method, create, write
+from simulators.erp.calls import CREATE, LOAD, METHODS, Call, Method, create, write
 from simulators.erp.errors import UserRefused
 from simulators.erp.models import Row
 from simulators.erp.store import odoo_time
@@ -170,6 +170,14 @@ def _validate_scrap(call: Call) -> bool:
     return True
 
 
+def _unlink_scrap(call: Call) -> bool:
+    for number in call.ids:
+        if call.store.get("stock.scrap", number)["state"] == "done":
+            raise UserRefused("You cannot delete a scrap which is done.")
+        call.store.delete("stock.scrap", number)
+    return True
+
+
 METHODS[ORDER] = {
     "create": Method(_create_order, CREATE.arguments),
     "write": Method(_write, frozenset({"vals"})),
@@ -180,6 +188,8 @@ METHODS[ORDER] = {
 }
 METHODS["stock.scrap"] = {
     "create": CREATE,
+    "load": LOAD,
+    "unlink": Method(_unlink_scrap),
     "write": Method(write, frozenset({"vals"})),
     "action_validate": Method(_validate_scrap),
 }

@@ -111,6 +111,13 @@ class Store:
         del row["id"]
         self._db.execute("update record set body = ? where model = ? and id = ?", (json.dumps(row), model, record_id))
 
+    def delete(self, model: str, record_id: int) -> None:
+        """Remove a record, and what is known of where it came from."""
+        self._db.execute("delete from record where model = ? and id = ?", (model, record_id))
+        for row in self.rows("ir.model.data"):
+            if (row["model"], row["res_id"]) == (model, record_id):
+                self._db.execute("delete from record where model = 'ir.model.data' and id = ?", (row["id"],))
+
     def move(
         self, kind: str, product: int, location: int, quantity: str, origin: Any, document: str, now: datetime
     ) -> None:

@@ -25,7 +25,6 @@ _NAMES: dict[str, dict[int, str]] = {
     "stock.scrap.reason.tag": {1: "porosity", 2: "crack"},
     "stock.picking.type": {2: "Dortmund: Delivery Orders", 11: "Dortmund: line1", 12: "Dortmund: line2"},
     "res.partner": {1: "Ruhr Pumps", 2: "Nordwind Drives", 3: "Hafen Cranes", 4: "Eifel Gears", 5: "Alpen Lifts"},
-    "maintenance.stage": {1: "New Request", 2: "In Progress", 3: "Repaired", 4: "Scrap"},
     "maintenance.team": {1: "Internal Maintenance"},
     "maintenance.equipment.category": {1: "Machine tools"},
 }
@@ -33,6 +32,12 @@ _PRODUCTS: dict[int, Row] = {
     1: {"name": "Bearing housing L1", "default_code": "HSG-L1", "standard_price": 42.0, "list_price": 79.0},
     2: {"name": "Bearing housing L2", "default_code": "HSG-L2", "standard_price": 38.5, "list_price": 71.0},
     3: {"name": "Bar stock 60 mm", "default_code": "BAR-60", "standard_price": 9.8, "list_price": 0.0},
+}
+_STAGES: dict[int, Row] = {
+    1: {"name": "New Request", "sequence": 1},
+    2: {"name": "In Progress", "sequence": 2},
+    3: {"name": "Repaired", "sequence": 3, "done": True},
+    4: {"name": "Scrap", "sequence": 4, "done": True},
 }
 _LOCATIONS: dict[int, Row] = {
     5: {"name": "Stock", "complete_name": "WH/Stock", "usage": "internal"},
@@ -49,6 +54,8 @@ def found(store: Store, seed: int, orders_per_line: int, quantity: tuple[int, in
     for model, names in _NAMES.items():
         for number, name in names.items():
             store.create(model, {"name": name}, now, number)
+    for number, stage in _STAGES.items():
+        store.create("maintenance.stage", stage, now, number)
     for number, location in _LOCATIONS.items():
         store.create("stock.location", location, now, number)
     for number, product in _PRODUCTS.items():

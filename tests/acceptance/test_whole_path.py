@@ -189,7 +189,7 @@ async def plant(tmp_path: Path, database_dsn: str, broker: Any) -> AsyncIterator
 
 
 async def test_rising_vibration_becomes_one_ticket_with_a_picture_here_and_in_the_erp(plant: Plant) -> None:
-    await plant.fail("drop_after_commit", 1, "maintenance.request/create")
+    await plant.fail("drop_after_commit", 1, "maintenance.request/load")
     began = time.time() - 60
     for second in range(30):
         plant.send(CNC, {"ts": began + second, "state": "EXECUTE", "spindle.vib_rms": 1.5 + 0.2 * second})

@@ -133,7 +133,7 @@ async def test_call_that_fails_changes_no_quantity(erp, connection, database_dsn
 
 
 async def test_work_request_that_the_erp_makes_after_nobody_waits_is_not_made_again(erp, connection, database_dsn):
-    await erp.fail("slow", match="maintenance.request/create", seconds=1.5)
+    await erp.fail("slow", match="maintenance.request/load", seconds=1.5)
     await request(connection, 1)
     async with relaying(database_dsn, erp.settings(timeout_s=1)):
         [row] = await drained(database_dsn)

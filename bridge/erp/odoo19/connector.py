@@ -14,7 +14,7 @@ from typing import Final, Self
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry, refuse_lots
-from bridge.erp.odoo19 import inbound, maintenance, master_data, production
+from bridge.erp.odoo19 import inbound, maintenance, master_data, production, scrap
 from bridge.erp.odoo19.client import OdooClient
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import (
@@ -27,7 +27,8 @@ from bridge.model.production import (
     WorkRequestState,
 )
 
-_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.WORK_REQUEST})
+_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.REVERSAL, EventKind.WORK_REQUEST})
+_INSTEAD: Final = "take it out of the rule that posts it, or post it by hand"
 
 
 class Odoo19:
@@ -54,9 +55,11 @@ class Odoo19:
         match event:
             case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
                 return production.find(await production.read_chain(self._client, event.order_ref), event)
+            case Reversal():
+                return await scrap.find_reversed(self._client, _reversible(event))
             case WorkRequest():
                 return await maintenance.find(self._client, event)
-        raise cannot_carry("Odoo", event.kind, "take it out of the rule that posts it")
+        raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def plan(self, event: Event) -> Sequence[Step]:
         """Quantity, components, mark done; or one create."""
@@ -65,17 +68,32 @@ class Odoo19:
                 refuse_lots("Odoo", event)
                 chain = await production.read_chain(self._client, event.order_ref)
                 return production.plan(chain, event, self._product_uom)
+            case Reversal():
+                return await self.reverse(event)
             case WorkRequest():
-                return await maintenance.plan(self._client, event)
-        raise cannot_carry("Odoo", event.kind, "take it out of the rule that posts it")
+                return await maintenance.plan(self._client, event, self._settings.equipment_ids)
+        raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
-        """Not carried yet."""
-        return await self.plan(event)
+        """The pieces go out of stock as scrap; what they were made of stays consumed."""
+        if (await self.lookup(event)).is_posted:
+            return []
+        return await scrap.plan(self._client, _reversible(event), self._settings)
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
-        status, text, value = await self._client.call(step.call, step.body, is_repeatable=step.is_repeatable)
+        body = step.body
+        if step.call == scrap.VALIDATE:
+            draft = await scrap.to_validate(self._client, step.body)
+            if draft is None:
+                return Answer(200, "already validated")
+            body = {"ids": [draft]}
+        try:
+            status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)
+        except BusinessError as error:
+            if step.call == scrap.DISCARD and _is_missing(error):
+                return Answer(404, "already discarded")
+            raise
         refusal = Refusal(status, text)
         if step.call == production.MARK_DONE and value is not True:
             if isinstance(value, dict):
@@ -83,8 +101,10 @@ class Odoo19:
                     f"Odoo asks instead of marking done: {value.get('res_model', 'a wizard')}"
                 ) from refusal
             raise UnknownOutcome(f"{step.call} was answered with neither true nor a wizard") from refusal
-        if step.call == maintenance.CREATE and not _is_one_id(value):
-            raise UnknownOutcome(f"{step.call} was not answered with one new id") from refusal
+        if step.call in (maintenance.LOAD, scrap.LOAD):
+            _check_loaded(step.call, value, refusal)
+        if step.call == scrap.VALIDATE and value is not True:
+            raise UnknownOutcome(f"{step.call} was not answered with true") from refusal
         if value is False:
             raise TransientError(f"{step.call} was answered with false") from refusal
         return Answer(status, text)
@@ -106,13 +126,31 @@ class Odoo19:
         return await inbound.read_totals(self._client, order_refs)
 
     async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
-        """None yet."""
-        return []
+        """Requests by their stages."""
+        return await maintenance.read_states(self._client, since)
 
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """Items, units, locations, reasons, equipment."""
         return await master_data.check(self._client, self._settings, equipment)
 
 
-def _is_one_id(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 1 and isinstance(value[0], int) and not isinstance(value[0], bool)
+def _check_loaded(call: str, value: object, refusal: Refusal) -> None:
+    """`load` answers 200 also where it loaded nothing: then with messages and without ids."""
+    ids, messages = (value.get("ids"), value.get("messages")) if isinstance(value, dict) else (None, None)
+    if isinstance(ids, list) and len(ids) == 1:
+        return
+    if messages:
+        told = "; ".join(str(part.get("message", part)) if isinstance(part, dict) else str(part) for part in messages)
+        raise BusinessError(f"{call} loaded nothing: {told}") from refusal
+    raise TransientError(f"{call} was answered with neither an id nor a reason") from refusal
+
+
+def _is_missing(error: BusinessError) -> bool:
+    return isinstance(error.__cause__, Refusal) and error.__cause__.status == 404
+
+
+def _reversible(event: Reversal) -> Reversal:
+    if not isinstance(event.reverses, MaterialActual) or event.reverses.kind is not EventKind.WIP_TO_FG:
+        raise cannot_carry("Odoo", event.kind, "only good pieces are taken back there; correct the rest by hand")
+    refuse_lots("Odoo", event.reverses)
+    return event

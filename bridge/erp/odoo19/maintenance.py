@@ -1,16 +1,24 @@
-"""A request for maintenance as maintenance.request: one for each event, recognised by the event's id in its description."""
+"""A request for maintenance as maintenance.request: one for each event, and the states of requests.
+
+It is made by `load` with an external id, which is an idempotent create: Odoo keeps the id of what a file's row became, and the
+same row again is the same record. It is recognised by the event's id in its description.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from datetime import datetime
 from html import escape
 from typing import Any, Final
 
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.numbers import instant, odoo_time
+from bridge.erp.odoo19.production import shown
 from bridge.errors import BusinessError
-from bridge.model.production import WorkRequest
+from bridge.model.production import RequestState, WorkRequest, WorkRequestState
 
-CREATE: Final = "maintenance.request/create"
+LOAD: Final = "maintenance.request/load"
 _PRIORITIES: Final = {"low": "0", "medium": "1", "high": "2", "critical": "3"}  # Odoo's stars
 
 
@@ -22,16 +30,63 @@ async def find(client: OdooClient, event: WorkRequest) -> Found:
     return Found(is_posted=True, external_id=str(records[0]["id"])) if records else Found(is_posted=False)
 
 
-async def plan(client: OdooClient, event: WorkRequest) -> list[Step]:
-    """Create the request. Raises BusinessError where Odoo does not know the equipment."""
+async def plan(client: OdooClient, event: WorkRequest, ids: Mapping[str, str]) -> list[Step]:
+    """Load the request; `ids` has the equipment whose serial number is not its path. Raises BusinessError for an unknown one."""
     values = {
+        "id": external_id(event.event_id),
         "name": event.title,
-        "equipment_id": await find_equipment(client, event.equipment),
+        "equipment_id/.id": str(await find_equipment(client, ids.get(event.equipment, event.equipment))),
         "maintenance_type": "corrective",
         "priority": _PRIORITIES.get(event.priority, "1"),
         "description": _description(event),
     }
-    return [Step("create request", CREATE, {"vals_list": [values]}, is_repeatable=False)]
+    return [Step("load request", LOAD, rows(values), is_repeatable=True)]
+
+
+def external_id(event_id: object) -> str:
+    """The external id of an event's record, in the module that Odoo keeps for imported rows."""
+    return f"__import__.amor_{event_id}"
+
+
+def rows(values: Mapping[str, str]) -> dict[str, Any]:
+    """The arguments of `load` for one row."""
+    return {"fields": list(values), "data": [list(values.values())]}
+
+
+async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRequestState]:
+    """The state of each request that changed at or after `since`, by its stage: archived is cancelled, a closing stage is done."""
+    stages = await client.read(
+        "maintenance.stage/search_read", {"domain": [], "fields": ["done"], "order": "sequence, id"}
+    )
+    closing = {stage["id"] for stage in stages if stage["done"]}
+    first = next((stage["id"] for stage in stages if not stage["done"]), None)
+    changed = [] if since is None else [["write_date", ">=", odoo_time(since)]]
+    # Without `active_test` archived ones are left out.
+    body = {
+        "domain": changed,
+        "fields": ["stage_id", "archive", "write_date"],
+        "order": "id",
+        "context": {"active_test": False},
+    }
+    return [
+        _state(record, closing, first)
+        for record in await client.read("maintenance.request/search_read", body)
+        if record["stage_id"]
+    ]
+
+
+def _state(record: dict[str, Any], closing: set[int], first: int | None) -> WorkRequestState:
+    stage, changed_at = record["stage_id"][0], instant(record["write_date"])
+    if changed_at is None:
+        raise BusinessError(f"maintenance request {record['id']} has no time of change in Odoo")
+    state = RequestState.IN_PROGRESS
+    if record["archive"]:
+        state = RequestState.CANCELLED
+    elif stage in closing:
+        state = RequestState.DONE
+    elif stage == first:
+        state = RequestState.OPEN
+    return WorkRequestState(str(record["id"]), state, shown(record["stage_id"]), changed_at)
 
 
 async def find_equipment(client: OdooClient, path: str) -> int:

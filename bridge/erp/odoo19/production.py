@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import from_odoo, to_odoo
+from bridge.erp.quantity import PIECES
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual
 
@@ -23,8 +24,6 @@ FIELDS: Final = [
 ]  # fmt: skip
 MARK_DONE: Final = "mrp.production/button_mark_done"
 OPEN_STATES: Final = frozenset({"confirmed", "progress", "to_close"})
-# UCUM, words, and UN/ECE recommendation 20.
-_PIECES: Final = frozenset({"", "1", "{piece}", "piece", "pieces", "pcs", "C62"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +127,7 @@ def plan(chain: Sequence[Production], event: MaterialActual, product_uom: str) -
     if find(chain, event).is_posted:
         return []
     target = _open_production(chain, event)
-    if event.uom not in _PIECES or target.uom != product_uom:
-        raise BusinessError(
-            f"order {event.order_ref}: the event counts in {event.uom or 'pieces'}, Odoo's production in {target.uom}, "
-            f"and pieces are configured as {product_uom}"
-        )
+    check_unit(target, event, product_uom)
     ids = {"ids": [target.id]}
     context: dict[str, Any] = {"skip_backorder": True, "skip_redirection": True}
     if event.quantity < target.quantity:
@@ -143,6 +138,15 @@ def plan(chain: Sequence[Production], event: MaterialActual, product_uom: str) -
         Step("pick components", "mrp.production/set_qty_producing", ids, is_repeatable=True),
         Step("mark done", MARK_DONE, ids | {"context": context}, is_repeatable=False),
     ]
+
+
+def check_unit(target: Production, event: MaterialActual, product_uom: str) -> None:
+    """Raise BusinessError where the event and the production do not both count pieces."""
+    if event.uom not in PIECES or target.uom != product_uom:
+        raise BusinessError(
+            f"order {event.order_ref}: the event counts in {event.uom or 'pieces'}, Odoo's production in {target.uom}, "
+            f"and pieces are configured as {product_uom}"
+        )
 
 
 def _open_production(chain: Sequence[Production], event: MaterialActual) -> Production:

@@ -33,6 +33,7 @@ _REACHED: Final = {
     "assign_try": ("assigned", "running", "done"),
     "run": ("running", "done"),
     "do": ("done",),
+    "cancel": ("cancelled",),
 }
 
 

@@ -106,7 +106,8 @@ async def plan_consumed(
     await _check_stock(client, product.id, source, taking)
     entry = _entry(product.id, product.unit.id, taking.quantity, source, order.location, effective)
     entry["origin"] = taking.origin
-    return [*begin(order, effective), *_steps(order, taking, "inputs", entry)]
+    lost = await _discard_lost(client, taking)
+    return [*lost, *begin(order, effective), *_steps(order, taking, "inputs", entry)]
 
 
 async def find_reversed(client: TrytonClient, order: Order, event: Reversal, original: Move, units: Units) -> Found:
@@ -131,14 +132,15 @@ async def plan_reversed(
         ),
         "origin": taking.origin,
     }
+    lost = await _discard_lost(client, taking)
     if original.is_waste:
         enter = Step("enter move", "POST stock.move", entry | {"company": client.company}, is_repeatable=False)
-        return [enter, Step("carry out", TAKE, taking.to_json(), is_repeatable=True)]
+        return [*lost, enter, Step("carry out", TAKE, taking.to_json(), is_repeatable=True)]
     if original.to_location == order.location:  # what was consumed comes out again
         entry |= {"currency": order.currency, "unit_price": {"__class__": "Decimal", "decimal": "0"}}
-        return _steps(order, taking, "outputs", entry)
+        return [*lost, *_steps(order, taking, "outputs", entry)]
     await _check_stock(client, original.product, original.to_location, taking)
-    return _steps(order, taking, "inputs", entry)
+    return [*lost, *_steps(order, taking, "inputs", entry)]
 
 
 def original_of(order: Order, event: MaterialActual, units: Units) -> Move:
@@ -192,6 +194,12 @@ def _steps(order: Order, taking: Taking, side: str, entry: dict[str, Any]) -> li
     reserve = Step("reserve", f"POST {path}/assign_try", {}, is_repeatable=True)
     take = Step("carry out", TAKE, taking.to_json(), is_repeatable=True)
     return [enter, reserve, take]
+
+
+async def _discard_lost(client: TrytonClient, taking: Taking) -> list[Step]:
+    """Cancel what attempts before entered and nobody carried out: it would hold stock, and be taken for a later event's."""
+    lost = [move for move in await read_kind(client, taking) if move.state != "done"]
+    return [Step("discard lost move", f"POST stock.move/{move.id}/cancel", {}, is_repeatable=True) for move in lost]
 
 
 async def _picking(client: TrytonClient, order: Order) -> int:
