@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Collection, Iterator
+from typing import Final
 
 import structlog
 
@@ -13,23 +15,43 @@ from rules.rulebook.model import Rule, Rulebook
 
 log = structlog.get_logger()
 
+_WILD: Final = re.compile(r"[*?\[]")  # of fnmatch
+
 
 class RuleIndex:
-    """The rules with levels by the tags that they read: a new tag asks those that name it, not all."""
+    """The rules with levels by the tags that they read, and by the asset where they name one: a new tag asks few of them."""
 
     def __init__(self, rulebook: Rulebook) -> None:
         self.rulebook = rulebook
-        self._by_tag: dict[str, list[Rule]] = {}
+        self._anywhere: dict[str, list[Rule]] = {}
+        self._somewhere: dict[tuple[str, str], list[Rule]] = {}  # by path and tag
         for rule in rulebook.rules:
             if isinstance(rule.condition, Threshold):
-                for name in {entry.tag for entry in rule.inputs if entry.of is None}:
-                    self._by_tag.setdefault(name, []).append(rule)
+                self._add(rule)
 
-    def completed_by(self, tag: str, asset: Asset, equipment_class: str | None) -> Iterable[Rule]:
+    def _add(self, rule: Rule) -> None:
+        path = rule.for_each.equipment
+        for name in {entry.tag for entry in rule.inputs if entry.of is None}:
+            if path is None or _WILD.search(path):
+                self._anywhere.setdefault(name, []).append(rule)
+            else:
+                self._somewhere.setdefault((path, name), []).append(rule)
+
+    def completed_by(self, tag: str, asset: Asset, equipment_class: str | None) -> Iterator[Rule]:
         """The rules that work on an asset now that it has this tag."""
-        for rule in self._by_tag.get(tag, ()):
+        for rule in (*self._anywhere.get(tag, ()), *self._somewhere.get((asset.path, tag), ())):
             if fits(rule, asset, equipment_class):
                 yield rule
+
+    def fitting(self, asset: Asset, equipment_class: str | None, ids: Collection[str]) -> list[Rule]:
+        """Those of some rules that work on an asset."""
+        found = {
+            rule.id: rule
+            for tag in asset.tags
+            for rule in (*self._anywhere.get(tag, ()), *self._somewhere.get((asset.path, tag), ()))
+            if rule.id in ids
+        }
+        return [rule for rule in found.values() if fits(rule, asset, equipment_class)]
 
 
 def fits(rule: Rule, asset: Asset, equipment_class: str | None) -> bool:

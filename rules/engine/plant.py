@@ -18,7 +18,7 @@ from bridge.store.rule import RuleState, Version
 from rules.engine import situation
 from rules.engine.asset import Asset
 from rules.engine.families import Families
-from rules.engine.fitting import RuleIndex, fits
+from rules.engine.fitting import RuleIndex
 from rules.engine.lanes import Lanes
 from rules.instance import Instance, Told
 from rules.production.accounting import Accounting, AssetFacts, Role
@@ -197,9 +197,9 @@ class Plant:
         is_final = asset.accounting.facts.is_final
         return Instance.create(rule, asset.equipment_id, asset.path, is_final, asset.tags, siblings)
 
-    def fitting(self, asset: Asset, rules: Collection[Rule]) -> list[Rule]:
-        """Those of the rules that work on an asset."""
-        return [rule for rule in rules if fits(rule, asset, self._class_of(asset))]
+    def fitting(self, asset: Asset, ids: Collection[str]) -> list[Rule]:
+        """Those of some rules that work on an asset."""
+        return self.rules.fitting(asset, self._class_of(asset), ids)
 
     def class_of(self, path: str, stored: str | None) -> str | None:
         """The class of an asset; the configuration comes before what the database has."""

@@ -16,7 +16,6 @@ from rules.engine.asset import Asset
 from rules.engine.fitting import RuleIndex
 from rules.engine.plant import Plant
 from rules.instance import Instance
-from rules.rulebook.model import Rule
 
 
 async def exchange(connection: Connection, plant: Plant, rules: RuleIndex, versions: Mapping[str, Version]) -> None:
@@ -27,7 +26,7 @@ async def exchange(connection: Connection, plant: Plant, rules: RuleIndex, versi
     for found in (await rule.states(connection, [each.id for each in new])).values():
         plant.saved[found.rule_id, found.instance] = found.state
     plant.rules, plant.versions = rules, versions
-    changed = [each for each in rules.rulebook.rules if each.id not in same]
+    changed = {each.id for each in rules.rulebook.rules} - same
     carried = [
         (asset, instance) for asset in plant.assets.values() for instance in _exchange(plant, asset, changed, same)
     ]
@@ -36,7 +35,7 @@ async def exchange(connection: Connection, plant: Plant, rules: RuleIndex, versi
     await rule.save_checkpoints(connection, found)
 
 
-def _exchange(plant: Plant, asset: Asset, changed: list[Rule], same: set[str]) -> list[Instance]:
+def _exchange(plant: Plant, asset: Asset, changed: set[str], same: set[str]) -> list[Instance]:
     """Exchange the instances of one asset; returns those that carry on what an earlier version remembered."""
     gone = {each.rule.id: each for each in asset.instances if each.rule.id not in same or each.is_parked}
     asset.instances = [each for each in asset.instances if each.rule.id not in gone]
