@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -13,8 +14,9 @@ from bridge.config.settings import Settings
 from bridge.model.alarm_load import first_up, floods, peak_rate, time_in_flood
 from bridge.store import feedback, shelf
 from rules.actions.comeback import come_back
+from rules.engine import run
 from rules.tickets import feedback as feedback_of_rules
-from tests.integration.rules_bench import CNC, Bench, Row, at, open_bench, vibration
+from tests.integration.rules_bench import CNC, Bench, Row, at, open_bench, vibration, wait_for
 
 LEVELS = """
   levels:
@@ -213,6 +215,23 @@ async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: 
     assert (await caused(bench))["tickets"] == 1
 
 
+async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: Bench):
+    await put_on_shelf(bench, minutes=0.02)
+    await high(bench)
+    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+    stop = asyncio.Event()
+    running = asyncio.create_task(run(bench.settings, stop))
+    try:
+        told = "select count(*) = 1 from outbox where connector = 'chat' and kind = 'notice'"
+        await wait_for(bench.dsn, told, expected=True)
+    finally:
+        stop.set()
+        await running
+    assert await bench.one("select state from notification") == "queued"
+    assert await bench.one("select ended_by from shelf") == "time"
+    assert (await caused(bench))["tickets"] == 1
+
+
 # --- feedback ---------------------------------------------------------------------------------------------------------------
 
 
@@ -320,3 +339,32 @@ def test_alarms_outside_of_lines_and_without_a_window_are_alone():
     alarms = [alarm(1, 0, line=None), alarm(2, 1, line=None)]
     assert first_up(alarms, timedelta(seconds=60)) == [(1, []), (2, [])]
     assert first_up([alarm(1, 0), alarm(2, 0)], timedelta()) == [(1, []), (2, [])]
+
+
+# --- suppressed by the rules ------------------------------------------------------------------------------------------------
+
+PARENT = """
+- id: machine-stopped
+  for_each: {equipment_class: cnc_spindle}
+  inputs: {r: {tag: spindle.rpm, unit: 1/min}}
+  levels: [{severity: low, if: "r > 5000", clear: "r < 4000"}]
+  response: look why
+"""
+
+
+async def test_alarm_that_its_parent_suppresses_calls_people_when_the_parent_is_over(database_dsn: str, tmp_path: Path):
+    rules = RULES.replace("- id: vibration\n", "- id: vibration\n  parent: machine-stopped\n") + PARENT
+    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+        await bench.restart(with_connectors(bench.settings))
+        await high(bench)  # with the spindle at 8000 a minute
+        child = "from alarm where rule_id = 'vibration'"
+        assert await bench.one(f"select held_back {child}") == "suppressed"
+        assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+        assert await come_back_at(bench, datetime.now(UTC)) == 0
+        await bench.feed.send([Row(CNC, "spindle.rpm", 8, 0.0), Row(CNC, "spindle.vib_rms", 8, 5.0)])
+        await bench.feed.send([Row(CNC, "spindle.vib_rms", 10, 5.0)])
+        await bench.step(10)
+        assert await come_back_at(bench, datetime.now(UTC)) == 1
+        assert await bench.one(f"select held_back {child}") is None
+        assert (await caused(bench))["tickets"] == 1
+        assert "no longer suppressed" in await bench.one("select subject from notification")
