@@ -32,7 +32,8 @@ from bridge.sources.mqtt_uptime import cause_of
 log = structlog.get_logger()
 
 INBOX: Final = 20_000  # messages that wait undecoded; then the socket is not read
-MESSAGES_A_DELIVERY: Final = 2000  # then the socket and the database have their turn
+BYTES_A_DELIVERY: Final = 64 * 1024  # some thousand readings, or
+MESSAGES_A_DELIVERY: Final = 2000  # so many: then the socket and the database have their turn
 SUBSCRIBE_AGAIN_S: Final = 30.0  # a refused filter may be allowed later
 _MANY: Final = 8  # messages in one read: more are on their way,
 REST_S: Final = (
@@ -238,7 +239,7 @@ class MqttSource:
 
     def _decode_some(self) -> Delivery:
         """Decode what waits, of one read, up to a limit."""
-        arrived = self._inbox.take(MESSAGES_A_DELIVERY)
+        arrived = self._inbox.take(MESSAGES_A_DELIVERY, BYTES_A_DELIVERY)
         taken = self._decoding.decode(arrived)
         self.health.unacknowledged += len(taken.packet_ids)
         return Delivery(

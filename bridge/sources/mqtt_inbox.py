@@ -51,9 +51,11 @@ class Inbox:
             self._count(taken, 1)
         return len(publishes) - len(taken)
 
-    def take(self, limit: int) -> Arrived:
-        """The next messages, of one read, at most `limit`. Raises IndexError when empty."""
+    def take(self, limit: int, limit_bytes: int = MAX_BYTES) -> Arrived:
+        """The next messages, of one read; at most so many, and so many bytes by the mean size of all. Raises IndexError when empty."""
         arrived = self._waiting[0]
+        payload_bytes = self._bytes - self.messages * _MESSAGE_BYTES
+        limit = max(1, min(limit, limit_bytes * self.messages // max(1, payload_bytes)))
         if len(arrived.publishes) <= limit:
             self._waiting.popleft()
         else:

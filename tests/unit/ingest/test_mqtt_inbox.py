@@ -86,6 +86,15 @@ def test_no_message_is_gone_from_all_connections(sent):
     assert {publish[1:] for publish in everything(inbox)} == kept
 
 
+def test_large_messages_are_taken_a_few_at_a_time_and_at_least_one():
+    inbox = Inbox(100)
+    inbox.put(1, [message(number=n, payload=bytes(1000)) for n in range(10)], 1)
+    assert len(inbox.take(100, 3000).publishes) == 3
+    assert len(inbox.take(2, 3000).publishes) == 2
+    assert len(inbox.take(100, 10).publishes) == 1
+    assert len(inbox.take(100).publishes) == 4
+
+
 def test_an_empty_inbox_has_nothing_to_take():
     with pytest.raises(IndexError):
         Inbox(1).take(1)
