@@ -63,9 +63,9 @@ async def stored_chunks(
     words = await machine_state.state_map(connection)
     without = await store.ahead(connection, MAX_AHEAD)
     plant, received = await store.span(connection, [tag.id for tag in tags]), await store.received(connection)
-    if plant is None or received is None:
+    if plant is None:
         return
-    heard = min(plant[1], received)  # a clock that runs ahead does not move the others'
+    heard = min(plant[1], received or plant[1])  # a clock that runs ahead does not move the others'
     groups = [list(group) for _, group in groupby(tags, key=lambda tag: tag.equipment_id)]
     assets = _with_siblings([_asset(group, settings, words) for group in groups], rules)
     for asset in assets:
