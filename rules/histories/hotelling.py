@@ -130,7 +130,12 @@ class T2Limit(_Joint):
     def value(self, now_us: int) -> Number:
         """The limit; unknown where too little is known of what is normal."""
         total = self.total(now_us)
-        return None if total is None else t2_limit(self._tags, int(total[0]), self._alpha)
+        return None if total is None else t2_limit(self._tags, _rounded(int(total[0])), self._alpha)
+
+
+def _rounded(readings: int) -> int:
+    """To two digits, down: the limit is hardly greater for it, and is computed seldom."""
+    return readings - readings % 10 ** max(0, len(str(readings)) - 2)
 
 
 @lru_cache(1024)
@@ -150,7 +155,7 @@ def _inverse(total: Cell, tags: int) -> tuple[NDArray[np.float64], NDArray[np.fl
     correlation = covariance / np.outer(scale, scale)
     np.fill_diagonal(correlation, 1.0)
     regular = (1 - _SHRINKAGE) * correlation + _SHRINKAGE * np.eye(tags)
-    return means, np.linalg.pinv(regular, hermitian=True) / np.outer(scale, scale)
+    return means, np.linalg.inv(regular) / np.outer(scale, scale)
 
 
 KINDS: Final = (

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
 import random
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import rules.histories
 from rules.histories import HISTORIES, HistoryKind, Setting
 from rules.histories.history import SECOND
 
@@ -150,6 +153,16 @@ def test_what_is_no_dump_is_refused(kind):
     for stored in (5, [], {}, None, [1, 2, 3, 4, 5, 6, 7, 8], "x"):
         with pytest.raises((ValueError, KeyError, TypeError)):
             history.restore(stored)
+
+
+def test_every_family_is_in_the_table():
+    folder = Path(rules.histories.__file__).parent
+    found = [
+        importlib.import_module(f"rules.histories.{file.stem}")
+        for file in folder.glob("*.py")
+        if file.stem != "__init__"
+    ]
+    assert {kind.name for module in found for kind in getattr(module, "KINDS", ())} == set(HISTORIES)
 
 
 def test_table_says_how_each_kind_is_called():
