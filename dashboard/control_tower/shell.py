@@ -41,6 +41,14 @@ def _header(plant: str) -> Component:
                 **data(go=""),
                 **aria(label=f"{plant}: plant overview"),
             ),
+            html.Nav(
+                [
+                    html.A("Plant", href="/", **data(go="", place="/")),
+                    html.A("Alarms", href="/alarms", **data(go="", place="/alarms")),
+                ],
+                className="places",
+                **aria(label="Pages"),
+            ),
             html.Div(className="shift", **data(live="shift")),
             html.Div(
                 className="alarm-counts",

@@ -56,6 +56,10 @@
         put(element, null, text);
       });
     }
+    each("[data-place]", function (link) {
+      if (link.dataset.place === window.location.pathname) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    });
     each("[data-window]", function (button) {
       button.setAttribute("aria-pressed", String(button.dataset.window === state.window));
     });
@@ -63,13 +67,14 @@
   function drawAlarmCounts() {
     var counts = {};
     state.alarms.forEach(function (alarm) {
+      if (alarm.overlay) return; // nobody is called by it
       counts[alarm.severity] = (counts[alarm.severity] || 0) + 1;
     });
     each('[data-live="alarm-counts"]', function (element) {
       amor.SEVERITIES.forEach(function (severity) {
         var place = element.querySelector('[data-severity="' + severity + '"]');
         if (!place) {
-          place = h("a", { class: "alarm-count", "data-severity": severity, href: "/", "data-go": "" }, [amor.badge(severity), h("span", { class: "n" })]);
+          place = h("a", { class: "alarm-count", "data-severity": severity, href: "/alarms", "data-go": "" }, [amor.badge(severity), h("span", { class: "n" })]);
           element.append(place);
         }
         var count = counts[severity] || 0;
@@ -250,9 +255,16 @@
     return (row.line ? row.line + " / " : "") + row.machine;
   }
   var ALARM_WORDS = { ACTIVE_UNACK: "not acknowledged", ACTIVE_ACK: "acknowledged", RECOVERING: "recovering", RTN_UNACK: "returned, not acknowledged", LATCHED: "latched" };
+  function overlayWord(alarm) {
+    if (alarm.overlay === "shelved") return ", shelved until " + amor.clock(alarm.shelved_until);
+    if (alarm.overlay === "suppressed") return ", suppressed" + (alarm.suppressed_by ? " by " + alarm.suppressed_by : "");
+    return alarm.overlay ? ", out of service" : "";
+  }
   function drawAlarms() {
     drawAlarmCounts();
-    var rows = ranked(Array.from(state.alarms.values()).filter(ofPage), "severity");
+    var rows = ranked(Array.from(state.alarms.values()).filter(ofPage), "severity").sort(function (a, b) {
+      return Boolean(a.overlay) - Boolean(b.overlay);
+    });
     drawList(
       "alarms",
       rows,
@@ -261,19 +273,23 @@
       },
       function (element, alarm) {
         reshape(element, alarm.severity);
-        var isOpen = !alarm.acked_at;
+        var isOpen = !alarm.acked_at && !alarm.overlay;
         mark(element, "unacked", String(isOpen));
+        mark(element, "overlay", alarm.overlay || "");
         put(element, ".title", alarm.message);
-        what(element, alarm.severity, whereIs(alarm) + ", " + (ALARM_WORDS[alarm.state] || alarm.state.toLowerCase()) + (alarm.acked_by ? " by " + alarm.acked_by : "") + (alarm.quality === "GOOD" ? "" : ", quality " + alarm.quality.toLowerCase()));
+        what(element, alarm.severity, whereIs(alarm) + ", " + (ALARM_WORDS[alarm.state] || alarm.state.toLowerCase()) + overlayWord(alarm) + (alarm.acked_by ? " by " + alarm.acked_by : "") + (alarm.quality === "GOOD" ? "" : ", quality " + alarm.quality.toLowerCase()));
         put(element, ".when", "since " + amor.clock(alarm.raised_at) + ", " + amor.age((amor.now() - Date.parse(alarm.raised_at)) / 1000));
         put(element, ".response", "Response: " + alarm.response);
         var action = element.querySelector(".action");
-        if (!isOpen || !state.me || state.me.role === "viewer") action.replaceChildren();
-        else if (!action.firstChild) {
-          action.append(
-            h("button", { class: "quiet", type: "button", text: "Acknowledge", "aria-label": "Acknowledge: " + alarm.message, click: function () { amor.askAcknowledge(state.alarms.get(alarm.id) || alarm); } })
-          );
-        }
+        var mayAcknowledge = isOpen && state.me && state.me.role !== "viewer";
+        if (action.dataset.shown === String(mayAcknowledge)) return;
+        action.dataset.shown = String(mayAcknowledge);
+        action.replaceChildren(
+          mayAcknowledge
+            ? h("button", { class: "quiet", type: "button", text: "Acknowledge", "aria-label": "Acknowledge: " + alarm.message, click: function () { amor.askAcknowledge(state.alarms.get(alarm.id) || alarm); } })
+            : "",
+          h("button", { class: "quiet", type: "button", text: "Details", "aria-label": "Details: " + alarm.message, click: function () { amor.showAlarm(alarm.id); } })
+        );
       },
       "No active alarms."
     );
@@ -356,6 +372,9 @@
     window.dispatchEvent(new PopStateEvent("popstate"));
   }
   amor.go = go;
+  amor.whereIs = whereIs;
+  amor.overlayWord = overlayWord;
+  amor.ALARM_WORDS = ALARM_WORDS;
   amor.drawAll = drawAll;
   amor.drawPulse = drawPulse;
 
@@ -370,6 +389,7 @@
   amor.on("tickets", drawTickets);
   amor.on("orders", drawOrders);
   amor.on("raised", function (alarm) {
+    if (alarm.overlay) return;
     each('[data-live="announcement"]', function (element) {
       put(element, null, amor.capital(alarm.severity) + " alarm: " + alarm.message + ", " + whereIs(alarm));
     });

@@ -119,6 +119,7 @@
     amor.drawAll();
     amor.drawCharts(page);
     if (page.dataset.page === "plant") fillPlant();
+    if (page.dataset.page === "alarms") amor.fillAlarms();
     if (machine) fillMachine(machine[0]);
   };
 
@@ -135,6 +136,7 @@
     box.showModal();
     return box;
   }
+  amor.dialog = dialog;
   amor.askAcknowledge = function (alarm) {
     var note = h("textarea", { id: "ack-note", maxlength: "1000" });
     var problem = h("p", { class: "problem", role: "alert" });
