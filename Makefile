@@ -9,11 +9,12 @@ BIN := .venv/bin
 PACKAGES := bridge rules dashboard simulators sql
 
 .DEFAULT_GOAL := help
-.PHONY: help demo venv venv-dev test check check-style check-types check-imports check-sql bench chaos lock clean
+.PHONY: help demo venv venv-dev test test-odoo check check-style check-types check-imports check-sql bench chaos lock clean
 
 help:
 	@echo 'make demo  [ARGS=...]   the whole system with a simulated plant, in a minute'
 	@echo 'make test  [ARGS=...]   the tests, against real servers; ARGS go to pytest'
+	@echo 'make test-odoo          the contract of its connector, against a real Odoo 19 where the program `odoo` is on the PATH'
 	@echo 'make check              style, types, imports between packages, SQL'
 	@echo 'make bench [ARGS=...]   how many readings a second this machine stores'
 	@echo 'make chaos [SEED=n]     kill things at random, and count what is left; without SEED a random one, which it prints'
@@ -34,6 +35,10 @@ venv-dev:
 test: venv-dev
 	@case '$(ARGS)' in ''|*browser*) .ci/chromium ;; esac
 	@$(BIN)/python -m pytest $(ARGS)
+
+# Odoo is in none of the registries that the tests install from.
+test-odoo: venv-dev
+	@AMOR_TEST_ODOO=real $(BIN)/python -m pytest tests/contract/test_connector*.py -k odoo19 $(ARGS)
 
 check: check-style check-types check-imports check-sql
 

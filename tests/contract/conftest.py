@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
 
 from bridge.erp.connectors import CONNECTORS
+from tests.contract.odoo_process import OdooServer, RealOdoo, program
 from tests.contract.scenes import KINDS
 from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.erp_systems.declarative import Described
@@ -26,6 +28,19 @@ SYSTEMS = {
     "tryton82": RealTryton,
     "webhook": SimulatedReceiver,
 }
+
+
+if os.environ.get("AMOR_TEST_ODOO") == "real":  # make test-odoo
+    SYSTEMS["odoo19"] = RealOdoo
+
+
+@pytest.fixture(scope="session")
+def odoo_server(request, tmp_path_factory):
+    """The real Odoo; skips where there is none."""
+    program()
+    database = request.getfixturevalue("database_server")
+    with OdooServer(database.dsn_of("postgres"), tmp_path_factory.mktemp("odoo")) as server:
+        yield server
 
 
 def pytest_generate_tests(metafunc):
@@ -55,8 +70,8 @@ def _kinds(name):
 async def system(system_type, tmp_path, request):
     """A business system that the connector speaks to, and the levers to break it."""
     assert system_type in SYSTEMS, f"the connector {system_type} has no system to be tested against"
-    place = request.getfixturevalue("tryton") if system_type == "tryton82" else tmp_path / "system"
-    async with SYSTEMS[system_type](place) as running:
+    real = {RealTryton: "tryton", RealOdoo: "odoo_server"}.get(SYSTEMS[system_type])
+    async with SYSTEMS[system_type](request.getfixturevalue(real) if real else tmp_path / "system") as running:
         yield running
 
 

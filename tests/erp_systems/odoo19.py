@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,35 @@ class SimulatedOdoo(Served):
 
     def __init__(self, folder: Path) -> None:
         super().__init__(system=None)
+        self._busy, self._idle = 0, asyncio.Event()
         folder.mkdir(parents=True, exist_ok=True)
         self._erp = Erp(Store(folder / "erp.sqlite"), self.failures, KEY, "acme", lambda: datetime.now(UTC))
         with self._erp.store.transaction():
             trade.found(self._erp.store, 7, 6, (40, 40), datetime.now(UTC))
 
     def app(self) -> Any:
-        return build_app(self._erp)
+        app = build_app(self._erp)
+
+        async def counted(scope: Any, receive: Any, send: Any) -> None:
+            self._busy += 1
+            self._idle.clear()
+            try:
+                await app(scope, receive, send)
+            finally:
+                self._busy -= 1
+                if not self._busy:
+                    self._idle.set()
+
+        return counted
+
+    async def idle(self) -> None:
+        """Until no request is worked on, whether anybody still waits for it or not."""
+        await self._idle.wait()
+
+    async def write(self, model: str, record: int, values: dict[str, Any]) -> None:
+        """As a person changes a record."""
+        with self._erp.store.transaction():
+            self._erp.store.update(model, record, values, datetime.now(UTC))
 
     def settings(self, **changes: Any) -> OdooSettings:
         given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}

@@ -91,9 +91,11 @@ class Odoo19:
         try:
             status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)
         except BusinessError as error:
-            if step.call == scrap.DISCARD and _is_missing(error):
+            if step.call != scrap.DISCARD:
+                raise
+            if _is_missing(error):
                 return Answer(404, "already discarded")
-            raise
+            raise TransientError(f"the draft was validated meanwhile, looking again: {error}") from error.__cause__
         refusal = Refusal(status, text)
         if step.call == production.MARK_DONE and value is not True:
             if isinstance(value, dict):

@@ -1,0 +1,175 @@
+"""A real Odoo 19 for `make test-odoo`: set up headless with mrp, stock and maintenance on the tests' own PostgreSQL.
+
+Odoo is in no registry that this project installs from: the program `odoo` must be on the PATH (a distribution's package, or a
+checkout of its own). Where it is not, the tests are skipped and say so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import socket
+import subprocess
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, ClassVar, Self
+
+import httpx
+import psycopg
+import pytest
+from psycopg.conninfo import conninfo_to_dict
+
+from bridge.config.settings import OdooSettings
+from tests.contract.scenes import EQUIPMENT, wire
+from tests.erp_process import free_port
+from tests.faulty_proxy import FaultyProxy
+
+DATABASE = "amor_odoo"
+KEY = """
+import datetime
+user = env.ref("base.user_admin")
+until = datetime.datetime.now() + datetime.timedelta(days=1)
+key = env(user=user.id)["res.users.apikeys"]._generate("rpc", "amor", until)
+env.cr.commit()
+print("KEY=" + key)
+"""
+
+
+def program() -> str:
+    found = shutil.which("odoo")
+    if found is None:
+        pytest.skip("there is no program `odoo` on the PATH: install Odoo 19 to run the contract suite against it")
+    return found
+
+
+class OdooServer:
+    """One server for the session; each test gets orders of its own numbers from `world`."""
+
+    def __init__(self, dsn: str, folder: Path) -> None:
+        self._program = program()
+        self._folder = folder
+        self.port = free_port()
+        given = conninfo_to_dict(dsn)
+        self._options = [
+            *("-d", DATABASE, "--db_host", str(given["host"]), "--db_port", str(given["port"])),
+            *("--db_user", str(given["user"]), "--db_password", str(given.get("password", ""))),
+            *("--data-dir", str(folder / "data"), "--http-interface", "127.0.0.1", "--http-port", str(self.port)),
+            *("--max-cron-threads", "0", "--log-level", "warn"),
+        ]
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"create database {DATABASE} template template0 encoding 'UTF8'")
+        self._run(["-i", "mrp,stock,maintenance", "--without-demo", "all", "--stop-after-init"])
+        self.key = self._key()
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def _run(self, arguments: list[str], *, stdin: str = "", first: str = "") -> str:
+        command = [self._program, *([first] if first else []), *self._options, *arguments]
+        ran = subprocess.run(command, input=stdin, capture_output=True, text=True, timeout=900, check=False)
+        assert ran.returncode == 0, ran.stderr[-4000:]
+        return ran.stdout
+
+    def _key(self) -> str:
+        told = self._run(["--no-http"], stdin=KEY, first="shell")
+        return next(line.removeprefix("KEY=") for line in told.splitlines() if line.startswith("KEY="))
+
+    def __enter__(self) -> Self:
+        log = (self._folder / "odoo.log").open("ab")
+        self._process = subprocess.Popen([self._program, *self._options], stdout=log, stderr=log, env=dict(os.environ))
+        for _ in range(1200):
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
+                break
+            time.sleep(0.1)
+        self._found()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._process is not None
+        self._process.terminate()
+        self._process.wait(timeout=60)
+
+    def call(self, call: str, **body: Any) -> Any:
+        headers = {"Authorization": f"bearer {self.key}", "X-Odoo-Database": DATABASE}
+        answer = httpx.post(f"http://127.0.0.1:{self.port}/json/2/{call}", json=body, headers=headers, timeout=60)
+        assert answer.is_success, answer.text
+        return answer.json()
+
+    def _found(self) -> None:
+        """A product of one bar each, stock of both, the equipment."""
+        made, used = self.call(
+            "product.product/create",
+            vals_list=[
+                {"name": name, "default_code": code, "type": "consu", "is_storable": True}
+                for name, code in (("Bearing housing L1", "HSG-L1"), ("Bar stock 60 mm", "BAR-60"))
+            ],
+        )
+        [template] = self.call("product.product/read", ids=[made], fields=["product_tmpl_id"])
+        line = [0, 0, {"product_id": used, "product_qty": 1}]
+        values = {"product_tmpl_id": template["product_tmpl_id"][0], "product_qty": 1, "bom_line_ids": [line]}
+        [self._bom] = self.call("mrp.bom/create", vals_list=[values])
+        [place] = self.call("stock.location/search", domain=[["usage", "=", "internal"]], limit=1)
+        quant = {"product_id": used, "location_id": place, "inventory_quantity": 5000}
+        quants = self.call("stock.quant/create", vals_list=[quant])
+        self.call("stock.quant/action_apply_inventory", ids=quants)
+        self.call("maintenance.equipment/create", vals_list=[{"name": "cnc1", "serial_no": EQUIPMENT}])
+        self._made = made
+
+    def release(self) -> None:
+        """Six orders of 40 that no test before has touched; what was left of the last test's is cancelled."""
+        left = self.call("mrp.production/search", domain=[["state", "not in", ["done", "cancel"]]])
+        if left:
+            self.call("mrp.production/action_cancel", ids=left)
+        every = self.call("mrp.production/search", domain=[])
+        if every:
+            self.call("mrp.production/write", ids=every, vals={"origin": "of a test before"})
+        values = {"product_id": self._made, "product_qty": 40, "bom_id": self._bom}
+        orders = self.call(
+            "mrp.production/create", vals_list=[{**values, "origin": f"MES-{number:04}"} for number in range(1, 7)]
+        )
+        self.call("mrp.production/action_confirm", ids=orders)
+        self.call("mrp.production/action_assign", ids=orders)
+
+
+class RealOdoo:
+    """As the contract suite meets it, behind a proxy that fails for it."""
+
+    not_promised: ClassVar[dict[str, str]] = {
+        "test_event_of_a_closed_period_waits_for_a_person": "lock dates are of Odoo's accounting, which is not installed",
+        "test_shipments_carry_aware_times_and_leave_open_what_did_not_happen": "its plant ships nothing",
+    }
+
+    def __init__(self, server: OdooServer) -> None:
+        self._server, self.port = server, server.port
+        self._stack = contextlib.AsyncExitStack()
+
+    @property
+    def url(self) -> str:
+        return self._proxy.url
+
+    async def __aenter__(self) -> Self:
+        self._server.release()
+        self._proxy = await self._stack.enter_async_context(FaultyProxy.before(self.port))
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._stack.aclose()
+
+    async def stop(self) -> None:
+        await self._stack.aclose()
+
+    def settings(self, **changes: Any) -> OdooSettings:
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": DATABASE, "api_key": self._server.key}
+        return OdooSettings.model_validate({**given, "timeout_s": 30, "poll_s": 0.5, **changes})
+
+    async def fail(self, mode: str, *, match: str = "") -> None:
+        self._proxy.fail(mode, wire(match) if match else "")
+
+    async def good_posted(self, order: str) -> int:
+        done = [["origin", "=", order], ["state", "=", "done"]]
+        records = self._server.call("mrp.production/search_read", domain=done, fields=["qty_produced"])
+        return int(sum(record["qty_produced"] for record in records))
