@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -28,7 +29,6 @@ from rules.backtest.stored import Span, stored_chunks
 from rules.rulebook import load_rules
 from rules.rulebook.model import Rule
 
-_DEFAULT_CONFIG: Final = Path("amor.toml")
 _MOST_SHOWN: Final = 20
 
 
@@ -113,7 +113,7 @@ def _try(rules: Sequence[Rule], source: Source, out: Console) -> Report:
 
 
 async def _try_stored(rules: Sequence[Rule], source: Source, status: Status) -> Report:
-    settings = load_settings(source.config or _DEFAULT_CONFIG)
+    settings = load_settings(source.config or Path(os.environ.get("AMOR_CONFIG", "amor.toml")))
     backtest = Backtest(rules)
     try:
         async with connected(settings.database.dsn.get_secret_value(), "backtest") as connection:

@@ -75,7 +75,10 @@ def diff(
     tag: Tags = None,
     asset: Asset = "csv",
     json: Json = None,
-    config: Config = None,
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="Compare alarms on this plant's stored history.", dir_okay=False),
+    ] = None,
 ) -> None:
     """What differs between two versions of a rule file: rules, and with history the alarms that appear and vanish."""
     from bridge.cli.backtest import run_diff

@@ -135,7 +135,8 @@ class T2Limit(_Joint):
 
 def _rounded(readings: int) -> int:
     """To two digits, down: the limit is hardly greater for it, and is computed seldom."""
-    return readings - readings % 10 ** max(0, len(str(readings)) - 2)
+    unit: int = 10 ** max(0, len(str(readings)) - 2)
+    return readings - readings % unit
 
 
 @lru_cache(1024)
