@@ -81,7 +81,8 @@ async def take_over_operators(
     for alarm_id in sorted(wanted):
         instance, row = plant.by_alarm[alarm_id], rows.get(alarm_id)
         asset = plant.assets[instance.equipment_id]
-        if await _take_over(connection, plant, asset, instance, row):
+        if _has_acted(instance, row) or alarm_id in operated:
+            await _take_over(connection, plant, asset, instance, row)
             acted.add(asset)
         if row is not None and not row["closed"]:
             found[alarm_id] = (AlarmState(row["state"]), row["severity"], row["quality"], row["acked"])

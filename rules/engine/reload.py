@@ -31,8 +31,8 @@ async def exchange(connection: Connection, plant: Plant, rules: RuleIndex, versi
         (asset, instance) for asset in plant.assets.values() for instance in _exchange(plant, asset, changed, same)
     ]
     await loading.ready(connection, plant)
-    found = [each for asset, instance in carried if (each := checkpoints.of(asset, instance))]
-    await rule.save_checkpoints(connection, found)
+    kept = [each for asset, instance in carried if (each := checkpoints.of(asset, instance))]
+    await rule.save_checkpoints(connection, kept)
 
 
 def _exchange(plant: Plant, asset: Asset, changed: set[str], same: set[str]) -> list[Instance]:

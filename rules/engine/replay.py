@@ -37,7 +37,7 @@ async def read(
     roles = asset.accounting.roles
     tags = {*instance.inputs, *(tag for tag, role in roles.items() if role in situation.TELLING)}
     rows = await cursor.readings_between(connection, tags, after, until, plant.read, max(asset.lateness, MAX_AHEAD))
-    return [Sample(tag, microseconds(at), *rest) for tag, at, *rest in rows]
+    return [Sample(row[0], microseconds(row[1]), *row[2:]) for row in rows]
 
 
 def replay(

@@ -119,7 +119,7 @@ class SiblingsNow(InputNow):
 
     def restore(self, stored: list[Any]) -> None:
         """Become what was dumped."""
-        self.members = {int(tag): tuple(member) for tag, member in stored[0].items()}  # type: ignore[misc]  # of four
+        self.members = {int(tag): tuple(member) for tag, member in stored[0].items()}
         self._sum_up()
 
     def _sum_up(self) -> None:

@@ -182,6 +182,23 @@ async def test_unacknowledged_return_is_raised_again_as_the_same_alarm(bench: Be
     assert [k["kind"] for k in kinds] == ["RAISE", "RETURN", "RAISE"]
 
 
+async def test_acknowledged_alarm_that_still_stands_calls_again_on_an_asset_that_says_nothing(
+    database_dsn: str, tmp_path: Path
+):
+    rules = RULES.replace("on_delay: 3s, off_delay: 10s", "on_delay: 3s, off_delay: 10s, realarm: 60s")
+    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+        await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
+        await bench.step(6)
+        alarm_id = await bench.one("select id from alarm")
+        assert await alarm.acknowledge(bench.connection, alarm_id, "maria", "", at(7)) is AlarmState.ACTIVE_ACK
+        await bench.step(8)
+        applied = await bench.one("select applied_at from alarm_event where kind = 'ACK'")
+        await bench.step(200)
+        again = await bench.one("select at from alarm_event where kind = 'REALARM'")
+        assert (again - applied).total_seconds() == 60
+        assert await bench.one("select state, acked_by from alarm") == {"state": "ACTIVE_UNACK", "acked_by": None}
+
+
 async def test_unknown_never_clears_an_alarm(bench: Bench):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.feed.send([Row(CNC, "spindle.vib_rms", 5, None, BAD_STATUS)])
