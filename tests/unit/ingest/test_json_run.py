@@ -38,9 +38,20 @@ shreds = st.lists(
     ),
     max_size=6,
 ).map(b"".join)
-payloads = st.lists(
-    ones.map(json.dumps).map(str.encode) | shreds | st.just(SOUND) | st.binary(max_size=20), min_size=1, max_size=5
+plain = st.fixed_dictionaries(
+    {
+        "value": st.floats(-(2.0**53), 2.0**53) | st.integers(-(2**53), 2**53),
+        "ts": st.integers(1_790_000_000_000, 1_790_000_001_000)
+        | st.integers(NOW_US - 10**9, NOW_US)
+        | st.sampled_from(["2026-09-21T10:00:00Z", "2026-09-21T10:00:00.1234567+02:00", "2026-09-21 10:00:00,5"]),
+    },
+    optional={"quality": st.just("good"), "unit": st.sampled_from(["Cel", "", "°C", "mm/s"])},
 )
+written = plain.map(json.dumps) | plain.map(
+    lambda content: json.dumps(content, ensure_ascii=False, separators=(",", ":"))
+)
+mixed = ones.map(json.dumps).map(str.encode) | shreds | st.just(SOUND) | st.binary(max_size=20)
+payloads = st.lists(written.map(str.encode), min_size=1, max_size=6) | st.lists(mixed, min_size=1, max_size=5)
 
 
 def carefully(payload):
