@@ -161,6 +161,11 @@ async def add_event(
     await connection.execute(_QUERIES.event, values)
 
 
+async def note_on_alarm(connection: Connection, alarm_id: int, note: str, at: datetime, actor: str = "rules") -> None:
+    """Write a line into the history of every ticket that an alarm belongs to."""
+    await connection.execute(_QUERIES.note_on_alarm, {"alarm_id": alarm_id, "note": note, "at": at, "actor": actor})
+
+
 async def lock(connection: Connection, ticket_id: int) -> Row | None:
     """A ticket, locked until the transaction ends: id, state, revision, round, priority, equipment, opened_at, ..."""
     return await (await connection.execute(_QUERIES.lock, {"id": ticket_id})).fetchone()

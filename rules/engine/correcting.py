@@ -14,7 +14,7 @@ import structlog
 
 from bridge.model.alarm import AlarmState
 from bridge.model.reading import microseconds
-from bridge.store import alarm, rule
+from bridge.store import alarm, rule, ticket
 from bridge.store.alarm import Corrected
 from bridge.store.database import Connection, Row
 from rules.engine.asset import Asset
@@ -81,18 +81,28 @@ def _within_horizon(plant: Plant, asset: Asset, instance: Instance, late: dateti
 async def _see_again(connection: Connection, plant: Plant, asset: Asset, instance: Instance, late: datetime) -> Again:
     assert asset.released is not None, "only what was worked on is gone through again"
     rule_id, equipment_id = instance.rule.id, instance.equipment_id
-    anew = plant.create(asset, instance.rule)
-    start = plant.versions[rule_id].since - _MICROSECOND
-    checkpoint = await rule.checkpoint_before(connection, rule_id, equipment_id, late)
-    if checkpoint and checkpoint.at >= start:
-        start = checkpoint.at
+    anew, version = plant.create(asset, instance.rule), plant.versions[rule_id]
+    start = version.since - _MICROSECOND
+    checkpoint = await rule.checkpoint_before(connection, rule_id, equipment_id, version.number, late)
+    checkpoint = checkpoint or await rule.carried_checkpoint(connection, rule_id, equipment_id, version.number)
+    if checkpoint:
+        start, late = checkpoint.at, max(late, checkpoint.at)
         anew.restore(checkpoint.state)
     open_alarm = anew.alarm_id
     samples = await read(connection, plant, asset, anew, start, asset.released)
     journal = await alarm.journal(connection, rule_id, equipment_id, start)
     rows = await alarm.rows_after(connection, rule_id, equipment_id, start)
     operations = [Operation(microseconds(r["applied_at"]), r["kind"]) for r in journal if _is_operation(r)]
-    steps = replay(anew, asset, samples, operations, microseconds(asset.ruled or asset.released))
+    before = [sample for sample in samples if sample.at_us < microseconds(late)]
+    earlier = [each for each in operations if each.at_us < microseconds(late)]
+    steps = replay(anew, asset, before, earlier, microseconds(late) - 1)
+    if late - start > _LONG:
+        # What comes late next is likely newer than this: it need not be gone so far back for.
+        kept = checkpoints.of(anew, late - _MICROSECOND, version.number)
+        start_again = kept if open_alarm_is_known(steps, open_alarm) else None
+        await rule.save_checkpoints(connection, [start_again] if start_again else [])
+    ruled = microseconds(asset.ruled or asset.released)
+    steps += replay(anew, asset, samples[len(before) :], operations[len(earlier) :], ruled)
     return Again(anew, start, open_alarm, steps, journal, rows)
 
 
@@ -110,6 +120,7 @@ async def _retract(connection: Connection, plant: Plant, row: Row, journal: list
     lines = [line for line in journal if line["alarm_id"] == row["id"] and line["actor"] == "rules"]
     await alarm.supersede(connection, [line["id"] for line in lines])
     await alarm.retract(connection, row["id"], lines[-1]["severity"] if lines else "low", now)
+    await ticket.note_on_alarm(connection, row["id"], "late readings showed that the alarm never was", now)
     plant.by_alarm.pop(row["id"], None)
 
 

@@ -40,7 +40,8 @@ where
     and alarm_overlay(a.rule_id, a.equipment_id, a.suppressed_by, now()) is null;
 
 -- name: for_groups
--- The alarms that stand and call people, and those that came with them and are over already.
+-- The alarms that stand and call people, and those that came with them and are over already; `line_id` is the line, or what else the
+-- rule names as its group.
 with standing as (
     select min(raised_at) as first_at from alarm where closed_at is null and not shadow
 )
@@ -48,7 +49,11 @@ with standing as (
 select a.id, a.raised_at, a.closed_at is null as is_open, e.position, l.id as line_id
 from alarm as a
 inner join equipment as e on a.equipment_id = e.id
-left join equipment as l on e.parent_id = l.id and l.level = 'work_center'
+left join rule as r on a.rule_id = r.id and a.rule_version = r.version
+left join equipment as l
+    on
+        (l.id = e.id or starts_with(e.path, l.path || '/'))
+        and l.level = coalesce(nullif(r.body ->> 'group', 'line'), 'work_center')
 cross join standing as s
 where
     not a.shadow and a.retracted_at is null and a.held_back is null

@@ -109,6 +109,14 @@ where t.id = %(id)s;
 -- name: has_occurrence
 select 1 as found from ticket_occurrence where alarm_id = %(alarm_id)s limit 1;
 
+-- name: note_on_alarm
+-- A line in the history of every ticket that an alarm is an occurrence of.
+insert into ticket_event (ticket_id, at, kind, actor, note)
+select distinct ticket_id, %(at)s::timestamptz, 'note', %(actor)s, %(note)s
+from ticket_occurrence
+where alarm_id = %(alarm_id)s
+returning pg_notify('amor_live', 'ticket:' || ticket_id);
+
 -- name: verdicts_of_ticket
 insert into alarm_verdict (alarm_id, verdict, actor, at, note)
 select distinct o.alarm_id, %(verdict)s, %(actor)s, %(at)s::timestamptz, 'ticket ' || %(id)s::text

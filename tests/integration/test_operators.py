@@ -215,6 +215,19 @@ async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: 
     assert (await caused(bench))["tickets"] == 1
 
 
+async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(bench: Bench):
+    await high(bench)
+    await bench.step(30)
+    assert (await caused(bench))["tickets"] == 1
+    between = vibration(*((second + 0.5, 1.0) for second in range(8)))
+    await bench.feed.send(between, received=31)
+    await bench.step(40)
+    assert await bench.one("select retracted_at is not null from alarm") is True
+    assert await bench.one("select note from ticket_event where kind = 'note'") == (
+        "late readings showed that the alarm never was"
+    )
+
+
 async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: Bench):
     await put_on_shelf(bench, minutes=0.02)
     await high(bench)

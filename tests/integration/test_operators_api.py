@@ -171,6 +171,16 @@ async def test_alarms_of_a_line_are_grouped_by_the_first_though_it_is_over(clien
     assert shown == {first: [second], alone: []}
 
 
+async def test_rule_may_name_another_group_than_the_line(client, seed):
+    seed.rule("wide", {"group": "area"})
+    first = seed.alarm("saw1", "medium", "no air", NOW - timedelta(seconds=50), rule="wide")
+    second = seed.alarm("cnc2", "high", "no air", NOW - timedelta(seconds=30), rule="wide")
+    alone = seed.alarm("insp2", "high", "starved", NOW - timedelta(seconds=20), rule="narrow")
+    groups = await ok(await client.get("/api/v1/alarms/groups"))
+    shown = {group["first_up"]["id"]: [each["id"] for each in group["followers"]] for group in groups}
+    assert shown == {first: [second], alone: []}
+
+
 async def test_newest_verdict_on_an_alarm_counts(client, alarm):
     for verdict in ("false", "true"):
         answer = await ok(await client.post(f"/api/v1/alarms/{alarm}/verdict", json={"verdict": verdict}))
