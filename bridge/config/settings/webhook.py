@@ -42,6 +42,15 @@ class WebhookSettings(HttpConnectorTable):
     source: str = Field(
         "amor", min_length=1, description="CloudEvents source: who speaks, a URI reference. Default amor."
     )
+    listen_port: int = Field(
+        0,
+        ge=0,
+        le=65535,
+        description="Take signed messages of the other side at this port of the relay. 0: not at all. Default 0.",
+    )
+    listen_host: str = Field(
+        "127.0.0.1", description="... on this address. Default: this machine only; put TLS before it."
+    )
     status_path: str = Field(
         "",
         pattern=r"^$|^[^{}]*\{id\}[^{}]*$",

@@ -17,12 +17,14 @@ import psycopg
 import structlog
 
 from bridge.config.settings import ConnectorSettings, Settings
+from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp.connectors import make
 from bridge.erp.relay.dispatcher import Lane, dispatch
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.inbound import follow
 from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
+from bridge.erp.webhook.listener import receive
 from bridge.model.production import EventKind
 from bridge.store import relay
 from bridge.store.database import Connection, connected
@@ -73,6 +75,8 @@ def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator
     yield partial(_listen, lane)
     yield partial(follow, lane, timedelta(seconds=table.poll_s))
     yield partial(dispatch, lane)
+    if isinstance(table, WebhookSettings) and table.listen_port:
+        yield partial(receive, table)
     if settings.relay.reconcile and EventKind.WIP_TO_FG in lane.connector.kinds:
         yield partial(reconcile_nightly, lane, settings.relay.reconcile_at, settings.plant.zone)
 
