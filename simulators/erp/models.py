@@ -211,8 +211,13 @@ MODELS: dict[str, Model] = {
         _EQUIPMENT,
         Model(
             "mrp.bom",
-            {"product_id": False, "product_qty": 1.0, "component_id": False, "component_qty": 1.0},
-            {"product_id": "product.product", "component_id": "product.product"},
+            {"product_id": False, "product_qty": 1.0, "bom_line_ids": []},
+            {"product_id": "product.product"},
+        ),
+        Model(
+            "mrp.bom.line",
+            {"bom_id": False, "product_id": False, "product_qty": 1.0, "product_uom_id": 1},
+            {"bom_id": "mrp.bom", "product_id": "product.product", "product_uom_id": "uom.uom"},
         ),
         Model("maintenance.stage", {"name": False, "done": False, "sequence": 0}),
         Model("ir.model.data", {"name": False, "model": False, "res_id": 0}),

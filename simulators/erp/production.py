@@ -141,8 +141,10 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
     _book(call, "produced", order["product_id"], order["location_dest_id"], quantity, order["origin"], name)
     bom = call.store.find("mrp.bom", order["bom_id"]) if order["bom_id"] else None
     if bom is not None and order["consumption_picked"]:
-        used = -quantity * Decimal(str(bom["component_qty"]))
-        _book(call, "consumed", bom["component_id"], order["location_src_id"], used, order["origin"], name)
+        for number in bom["bom_line_ids"]:
+            line = call.store.get("mrp.bom.line", number)
+            used = -quantity * Decimal(str(line["product_qty"]))
+            _book(call, "consumed", line["product_id"], order["location_src_id"], used, order["origin"], name)
 
 
 def _book(call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str) -> None:

@@ -63,7 +63,8 @@ def found(store: Store, seed: int, orders_per_line: int, quantity: tuple[int, in
         quantity_at_start = "1000" if product["list_price"] else "5000"
         store.move("inventory", number, 5, quantity_at_start, "initial stock", "INV/1", now)
     for _, product_id in LINES.values():
-        store.create("mrp.bom", {"product_id": product_id, "component_id": 3}, now, product_id)
+        store.create("mrp.bom", {"product_id": product_id, "bom_line_ids": [product_id]}, now, product_id)
+        store.create("mrp.bom.line", {"bom_id": product_id, "product_id": 3}, now, product_id)
     _add_equipment(store, now)
     _add_shipments(store, seed, now)
     keep_open(store, seed, orders_per_line, quantity, now)

@@ -24,6 +24,14 @@ def unclear(step):
     return TransientError if step.is_repeatable else UnknownOutcome
 
 
+async def is_answered(connector, step):
+    try:
+        await connector.execute(step)
+    except unclear(step):
+        return False
+    return True
+
+
 async def test_answer_that_is_lost_at_any_step_changes_nothing(through, proxy, system, system_type, kind):
     """The answer to each step in turn is cut off after the system carried it out, on an order of its own."""
     for number, order in enumerate(ORDERS):
@@ -34,11 +42,12 @@ async def test_answer_that_is_lost_at_any_step_changes_nothing(through, proxy, s
             break
         for step in steps[:number]:
             await through.execute(step)
-        before = proxy.applied["drop_after_commit"]
         proxy.fail("drop_after_commit", wire(steps[number].call))
-        with pytest.raises(unclear(steps[number])):
-            await through.execute(steps[number])
-        assert proxy.applied["drop_after_commit"] == before + 1
+        if await is_answered(through, steps[number]):
+            assert proxy.pending, "an answer that was cut off was taken for one"
+            proxy.clear()  # a step that had nothing to do
+            continue
+        assert not proxy.pending
         found = await resume(through, event, steps, number)
         assert found.is_posted
         assert await through.lookup(event) == found

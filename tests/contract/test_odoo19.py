@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
@@ -9,8 +10,8 @@ import pytest
 
 from bridge.erp.connector import Step
 from bridge.erp.odoo19 import Odoo19
-from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import MaterialActual, RequestState, Reversal, WorkRequest, event_id
+from bridge.errors import BusinessError, UnknownOutcome
+from bridge.model.production import Disposition, MaterialActual, RequestState, Reversal, WorkRequest, event_id
 from tests.erp_systems.odoo19 import SimulatedOdoo
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
@@ -93,13 +94,24 @@ async def test_scrap_whose_validation_is_still_on_its_way_when_it_is_given_up_is
 async def test_draft_whose_validation_won_is_not_deleted_and_not_validated_again(odoo):
     async with Odoo19(odoo.settings()) as connector:
         reversal, steps = await taken_back(connector)
-        await connector.execute(steps[0])
+        for step in steps[:-1]:
+            await connector.execute(step)
         again = list(await connector.plan(reversal))  # sees the draft
         await connector.execute(steps[-1])  # ... which is validated meanwhile
-        with pytest.raises(TransientError, match="cannot delete a scrap which is done"):
-            await connector.execute(again[0])
+        for step in again:
+            await connector.execute(step)
         assert (await connector.lookup(reversal)).is_posted
     assert await scrapped(odoo) == 2
+
+
+async def test_scrap_takes_the_components_and_no_finished_goods(odoo):
+    event = replace(EVENT, disposition=Disposition.SCRAP, reason="porosity")
+    goods, bars = odoo.stock(1), odoo.stock(3)
+    async with Odoo19(odoo.settings(reasons={"porosity": "crack"})) as connector:
+        for step in [*await connector.plan(event)] * 2:
+            await connector.execute(step)
+        assert (await connector.verify(event)).is_posted
+    assert (odoo.stock(1), odoo.stock(3)) == (goods, bars - 3)
 
 
 async def test_more_than_is_in_stock_is_not_scrapped(odoo):

@@ -50,6 +50,10 @@ class SimulatedOdoo(Served):
         with self._erp.store.transaction():
             self._erp.store.update(model, record, values, datetime.now(UTC))
 
+    def stock(self, product: int) -> float:
+        """What of a product is in stock."""
+        return self._erp.store.on_hand(product, 5)
+
     def settings(self, **changes: Any) -> OdooSettings:
         given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}
         return OdooSettings.model_validate({**given, "poll_s": 0.5, **changes})

@@ -27,7 +27,7 @@ from bridge.model.production import (
     WorkRequestState,
 )
 
-_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.REVERSAL, EventKind.WORK_REQUEST})
+_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.REVERSAL, EventKind.WORK_REQUEST})
 _INSTEAD: Final = "take it out of the rule that posts it, or post it by hand"
 
 
@@ -55,8 +55,10 @@ class Odoo19:
         match event:
             case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
                 return production.find(await production.read_chain(self._client, event.order_ref), event)
+            case MaterialActual() if event.kind is EventKind.SCRAP:
+                return await scrap.find_scrapped(self._client, event)
             case Reversal():
-                return await scrap.find_reversed(self._client, _reversible(event))
+                return await scrap.find_scrapped(self._client, _reversible(event))
             case WorkRequest():
                 return await maintenance.find(self._client, event)
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
@@ -68,6 +70,10 @@ class Odoo19:
                 refuse_lots("Odoo", event)
                 chain = await production.read_chain(self._client, event.order_ref)
                 return production.plan(chain, event, self._product_uom)
+            case MaterialActual() if event.kind is EventKind.SCRAP:
+                refuse_lots("Odoo", event)
+                is_posted = (await self.lookup(event)).is_posted
+                return [] if is_posted else await scrap.plan_scrapped(self._client, event, self._settings)
             case Reversal():
                 return await self.reverse(event)
             case WorkRequest():
@@ -78,24 +84,22 @@ class Odoo19:
         """The pieces go out of stock as scrap; what they were made of stays consumed."""
         if (await self.lookup(event)).is_posted:
             return []
-        return await scrap.plan(self._client, _reversible(event), self._settings)
+        return await scrap.plan_reversed(self._client, _reversible(event), self._settings)
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
-        body = step.body
-        if step.call == scrap.VALIDATE:
-            draft = await scrap.to_validate(self._client, step.body)
-            if draft is None:
-                return Answer(200, "already validated")
-            body = {"ids": [draft]}
-        try:
-            status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)
-        except BusinessError as error:
-            if step.call != scrap.DISCARD:
-                raise
-            if _is_missing(error):
-                return Answer(404, "already discarded")
-            raise TransientError(f"the draft was validated meanwhile, looking again: {error}") from error.__cause__
+        if step.call in scrap.CALLS:
+            try:
+                answer = await scrap.execute(self._client, step)
+            except BusinessError as error:
+                if step.call != scrap.DISCARD:
+                    raise
+                raise TransientError(
+                    f"the draft is gone or done meanwhile, looking again: {error}"
+                ) from error.__cause__
+            if answer is not None:
+                return answer
+        status, text, value = await self._client.call(step.call, step.body, is_repeatable=step.is_repeatable)
         refusal = Refusal(status, text)
         if step.call == production.MARK_DONE and value is not True:
             if isinstance(value, dict):
@@ -105,8 +109,6 @@ class Odoo19:
             raise UnknownOutcome(f"{step.call} was answered with neither true nor a wizard") from refusal
         if step.call in (maintenance.LOAD, scrap.LOAD):
             _check_loaded(step.call, value, refusal)
-        if step.call == scrap.VALIDATE and value is not True:
-            raise UnknownOutcome(f"{step.call} was not answered with true") from refusal
         if value is False:
             raise TransientError(f"{step.call} was answered with false") from refusal
         return Answer(status, text)
@@ -145,10 +147,6 @@ def _check_loaded(call: str, value: object, refusal: Refusal) -> None:
         told = "; ".join(str(part.get("message", part)) if isinstance(part, dict) else str(part) for part in messages)
         raise BusinessError(f"{call} loaded nothing: {told}") from refusal
     raise TransientError(f"{call} was answered with neither an id nor a reason") from refusal
-
-
-def _is_missing(error: BusinessError) -> bool:
-    return isinstance(error.__cause__, Refusal) and error.__cause__.status == 404
 
 
 def _reversible(event: Reversal) -> Reversal:
