@@ -91,12 +91,26 @@ async def save_checkpoints(connection: Connection, checkpoints: Collection[Check
 
 
 async def checkpoint_before(
-    connection: Connection, rule_id: str, equipment_id: int, before: datetime
+    connection: Connection, rule_id: str, equipment_id: int, version: int, before: datetime
 ) -> Checkpoint | None:
-    """The newest before an instant; None where there is none."""
-    values = {"rule_id": rule_id, "equipment_id": equipment_id, "before": before}
+    """The newest before an instant that a version of a rule took; None where there is none."""
+    values = {"rule_id": rule_id, "equipment_id": equipment_id, "version": version, "before": before}
     row = await (await connection.execute(_QUERIES.checkpoint_before, values)).fetchone()
     return Checkpoint(rule_id, equipment_id, row["at"], row["state"]) if row else None
+
+
+async def carried_checkpoint(
+    connection: Connection, rule_id: str, equipment_id: int, version: int
+) -> Checkpoint | None:
+    """What a version of a rule took over from the one before; None where it began anew."""
+    values = {"rule_id": rule_id, "equipment_id": equipment_id, "version": version}
+    row = await (await connection.execute(_QUERIES.carried_checkpoint, values)).fetchone()
+    return Checkpoint(rule_id, equipment_id, row["at"], row["state"]) if row else None
+
+
+async def forget(connection: Connection, rules: Collection[str]) -> None:
+    """Forget what all rules but these remembered: one that comes back begins anew."""
+    await connection.execute(_QUERIES.forget, {"rules": list(rules)})
 
 
 async def drop_checkpoints(connection: Connection, rule_id: str, equipment_id: int, since: datetime) -> None:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Final
 
 from bridge.model.reading import microseconds
-from bridge.store.rule import Checkpoint
+from bridge.store.rule import Checkpoint, Version
 from rules.engine.asset import Asset
 from rules.instance import Instance
 
@@ -15,7 +16,7 @@ WITH_HISTORIES_US: Final = 600 * _SECOND  # these are gone through again after a
 PLAIN_US: Final = 3600 * _SECOND  # the others, but for those whose alarm has changed
 
 
-def due(assets: Collection[Asset]) -> Iterator[Checkpoint]:
+def due(assets: Collection[Asset], versions: Mapping[str, Version]) -> Iterator[Checkpoint]:
     """The checkpoints that are to be written, noted as written. Instances of a rule take theirs at different times."""
     for asset in assets:
         if asset.released is None:
@@ -24,15 +25,16 @@ def due(assets: Collection[Asset]) -> Iterator[Checkpoint]:
         for instance in asset.instances:
             if not instance.is_parked and instance not in asset.corrections and _is_due(instance, at_us):
                 instance.checkpoint_us = at_us
-                yield Checkpoint(instance.rule.id, asset.equipment_id, asset.released, instance.dump())
+                yield of(instance, asset.released, versions[instance.rule.id].number)
 
 
-def of(asset: Asset, instance: Instance) -> Checkpoint | None:
-    """A checkpoint of an instance as it is now; None where nothing was worked on yet."""
-    if asset.released is None:
-        return None
-    instance.checkpoint_us = microseconds(asset.released)
-    return Checkpoint(instance.rule.id, asset.equipment_id, asset.released, instance.dump())
+def of(instance: Instance, at: datetime, version: int, *, is_carried: bool = False) -> Checkpoint:
+    """A checkpoint of an instance as it is when everything up to `at` is worked on.
+
+    `is_carried`: it took over what an earlier version of the rule remembered; nothing goes back to before that.
+    """
+    state = {**instance.dump(), "version": version, "carried": is_carried}
+    return Checkpoint(instance.rule.id, instance.equipment_id, at, state)
 
 
 def _is_due(instance: Instance, at_us: int) -> bool:

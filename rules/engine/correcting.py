@@ -27,6 +27,7 @@ from rules.instance import Instance
 log = structlog.get_logger()
 
 _MICROSECOND: Final = timedelta(microseconds=1)
+_LONG: Final = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +63,10 @@ async def correct(
     instance.alarm_id, instance.returned_at = None, None
     for change in sorted(changes, key=lambda change: change.episode is episodes[-1]):
         await _write(connection, plant, instance, change, again, returned)
-    await rule.drop_checkpoints(connection, instance.rule.id, asset.equipment_id, late)
-    instance.checkpoint_us = microseconds(again.start)
+    await rule.drop_checkpoints(connection, instance.rule.id, asset.equipment_id, max(late, again.start + _MICROSECOND))
+    # What comes late next is likely newer: where the way back was long, it begins at a checkpoint of now.
+    is_long = asset.released is not None and asset.released - again.start > _LONG
+    instance.checkpoint_us = 0 if is_long else microseconds(again.start)
     if never or any(change.wrong or any(line.event.late for line in change.new) for change in changes):
         log.info("alarms are corrected", rule=instance.rule.id, asset=asset.path, late=str(late), retracted=len(never))
 
@@ -86,23 +89,14 @@ async def _see_again(connection: Connection, plant: Plant, asset: Asset, instanc
     checkpoint = await rule.checkpoint_before(connection, rule_id, equipment_id, version.number, late)
     checkpoint = checkpoint or await rule.carried_checkpoint(connection, rule_id, equipment_id, version.number)
     if checkpoint:
-        start, late = checkpoint.at, max(late, checkpoint.at)
+        start = checkpoint.at
         anew.restore(checkpoint.state)
     open_alarm = anew.alarm_id
     samples = await read(connection, plant, asset, anew, start, asset.released)
     journal = await alarm.journal(connection, rule_id, equipment_id, start)
     rows = await alarm.rows_after(connection, rule_id, equipment_id, start)
     operations = [Operation(microseconds(r["applied_at"]), r["kind"]) for r in journal if _is_operation(r)]
-    before = [sample for sample in samples if sample.at_us < microseconds(late)]
-    earlier = [each for each in operations if each.at_us < microseconds(late)]
-    steps = replay(anew, asset, before, earlier, microseconds(late) - 1)
-    if late - start > _LONG:
-        # What comes late next is likely newer than this: it need not be gone so far back for.
-        kept = checkpoints.of(anew, late - _MICROSECOND, version.number)
-        start_again = kept if open_alarm_is_known(steps, open_alarm) else None
-        await rule.save_checkpoints(connection, [start_again] if start_again else [])
-    ruled = microseconds(asset.ruled or asset.released)
-    steps += replay(anew, asset, samples[len(before) :], operations[len(earlier) :], ruled)
+    steps = replay(anew, asset, samples, operations, microseconds(asset.ruled or asset.released))
     return Again(anew, start, open_alarm, steps, journal, rows)
 
 

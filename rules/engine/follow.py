@@ -164,7 +164,7 @@ class Follower:
         await writer.raise_failures(plant.touched)
         await suppression.update(connection, plant, plant.touched)
         await book.post(connection, clock)
-        await rule.save_checkpoints(connection, list(checkpoints.due(plant.touched)))
+        await rule.save_checkpoints(connection, list(checkpoints.due(plant.touched, plant.versions)))
         await rule.save_states(connection, plant.changed_states())
         memory.cursors = await cursor.move(connection, WORKER, plant.done())
         plant.settle()
@@ -191,6 +191,7 @@ async def _activate(connection: Connection, rulebook: Rulebook, now: datetime) -
     versions = await rule.activate(connection, texts, now)
     if closed := await alarm.close_without_rule(connection, list(versions), now):
         log.info("alarms of removed rules are closed", alarms=closed)
+    await rule.forget(connection, list(versions))
     await alarm.close_failed(connection, now)
     await rule.record_load(connection, now, len(texts))
     return versions

@@ -16,7 +16,7 @@ from bridge.store import cursor, machine_state, rule
 from bridge.store.cursor import Cursor
 from bridge.store.database import Connection
 from bridge.store.rule import Checkpoint, Version
-from rules.engine import situation
+from rules.engine import checkpoints, situation
 from rules.engine.asset import Asset, sample_of
 from rules.engine.fitting import RuleIndex
 from rules.engine.lanes import Lanes
@@ -73,14 +73,14 @@ async def _recall(connection: Connection, plant: Plant) -> None:
     known = [asset for asset in plant.assets.values() if asset.released]
     new = set(plant.new)
     old = [(asset, each) for asset in known for each in asset.instances if each not in new]
-    checkpoints = await rule.newest_checkpoints(
-        connection, sorted({each.rule.id for _, each in old if each.plan.histories})
-    )
+    asked = {each.rule.id for _, each in old if each.plan.histories or plant.versions[each.rule.id].number > 1}
+    newest = await rule.newest_checkpoints(connection, sorted(asked))
     await _warm(connection, plant, [(asset, each) for asset, each in old if not each.plan.histories])
     for asset, instance in old:
         if instance.plan.histories:
-            found = checkpoints.get((instance.rule.id, instance.equipment_id))
+            found = newest.get((instance.rule.id, instance.equipment_id))
             await _relive(connection, plant, asset, instance, found)
+    await _carry(connection, plant, [(asset, each) for asset, each in old if each.rule.id in asked], newest)
     released = {tag: asset.released for tag, asset in plant.by_tag.items() if asset.released}
     for reading in await cursor.readings_after(connection, released, plant.read) if released else []:
         plant.by_tag[reading.tag_id].hold(reading, None)
@@ -91,6 +91,21 @@ async def _recall(connection: Connection, plant: Plant) -> None:
         for reading in await cursor.readings_after(connection, dict.fromkeys(foreign, asset.released), plant.read):
             asset.hear_of(reading, None)
             plant.touched.add(asset)
+
+
+async def _carry(
+    connection: Connection,
+    plant: Plant,
+    which: Collection[tuple[Asset, Instance]],
+    newest: Mapping[tuple[str, int], Checkpoint],
+) -> None:
+    """Write down with what a new version of a rule begins where an earlier one was active."""
+    made = []
+    for asset, instance in which:
+        version, found = plant.versions[instance.rule.id].number, newest.get((instance.rule.id, instance.equipment_id))
+        if version > 1 and asset.released and (found is None or found.state["version"] != version):
+            made.append(checkpoints.of(instance, asset.released, version, is_carried=True))
+    await rule.save_checkpoints(connection, made)
 
 
 async def _warm(connection: Connection, plant: Plant, which: Collection[tuple[Asset, Instance]]) -> None:

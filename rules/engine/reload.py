@@ -21,17 +21,18 @@ from rules.instance import Instance
 async def exchange(connection: Connection, plant: Plant, rules: RuleIndex, versions: Mapping[str, Version]) -> None:
     """Go over to other rules, in the caller's transaction."""
     before = {each.id: each for each in plant.rulebook.rules}
-    new = [each for each in rules.rulebook.rules if each.id not in before]
     same = {each.id for each in rules.rulebook.rules if each.id in before and before[each.id].sha256 == each.sha256}
-    for found in (await rule.states(connection, [each.id for each in new])).values():
-        plant.saved[found.rule_id, found.instance] = found.state
     plant.rules, plant.versions = rules, versions
     changed = {each.id for each in rules.rulebook.rules} - same
     carried = [
         (asset, instance) for asset in plant.assets.values() for instance in _exchange(plant, asset, changed, same)
     ]
     await loading.ready(connection, plant)
-    kept = [each for asset, instance in carried if (each := checkpoints.of(asset, instance))]
+    kept = [
+        checkpoints.of(instance, asset.released, versions[instance.rule.id].number, is_carried=True)
+        for asset, instance in carried
+        if asset.released
+    ]
     await rule.save_checkpoints(connection, kept)
 
 

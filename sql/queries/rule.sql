@@ -32,11 +32,30 @@ from jsonb_to_recordset(%(states)s) as s (rule_id text, equipment_id int, at tim
 on conflict (rule_id, equipment_id, at) do update set state = excluded.state;
 
 -- name: checkpoint_before
--- The newest before an instant; those after it are of no use any longer.
+-- The newest before an instant, of one version of the rule.
 select at, state from rule_checkpoint
-where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and at < %(before)s
+where
+    rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and at < %(before)s
+    and (state ->> 'version')::int = %(version)s
 order by at desc
 limit 1;
+
+-- name: carried_checkpoint
+-- With what a version of the rule took over from the one before.
+select at, state from rule_checkpoint
+where
+    rule_id = %(rule_id)s and equipment_id = %(equipment_id)s
+    and (state ->> 'version')::int = %(version)s and (state ->> 'carried')::boolean
+order by at
+limit 1;
+
+-- name: forget
+-- What rules remembered that are there no longer: one that comes back begins anew.
+with gone as (
+    delete from rule_checkpoint where rule_id <> all(%(rules)s::text [])
+)
+
+delete from rule_state where rule_id <> all(%(rules)s::text []) and not starts_with(rule_id, '@');
 
 -- name: drop_checkpoints
 delete from rule_checkpoint where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and at >= %(from)s;

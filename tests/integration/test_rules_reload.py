@@ -229,3 +229,29 @@ rules:
         await bench.step(15)
         # Late readings of the others: until 6 s they were as warm, so that the delay began then.
         assert await bench.one("select raised_at from alarm where retracted_at is null") == at(8)
+
+
+@pytest.mark.parametrize("restarts", [False, True])
+async def test_late_readings_after_a_change_of_the_rule_correct_what_the_new_version_told(
+    bench: Bench, tmp_path: Path, restarts: bool
+):
+    """The alarm that the earlier version raised goes on; nothing goes back to before the change."""
+    await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
+    await bench.step(6)
+    alarm_id = await bench.one("select id from alarm where rule_id = 'vibration'")
+    changed = RULES.replace("v > 4.5", "v > 4.6") + OTHER + MEAN
+    if restarts:
+        await bench.restart(settings_for(bench.dsn, tmp_path, rules=changed))
+        await bench.step(6.1)
+    else:
+        await load(bench, tmp_path, changed, 6)
+    await bench.feed.send(vibration((10, 3.0), (14, 3.0)))
+    await bench.step(16)
+    await bench.feed.send(vibration((1, 1.0), (2, 1.0), (9, 5.0), (12, 5.0)), received=17)
+    await bench.step(18)
+    rows = await bench.rows("select id, raised_at, severity, state from alarm where rule_id = 'vibration'")
+    assert rows == [{"id": alarm_id, "raised_at": at(3), "severity": "high", "state": "ACTIVE_UNACK"}]
+    escalated = await bench.one(
+        "select v.at, v.late from alarm_event v join alarm a on a.id = alarm_id "
+        "where a.rule_id = 'vibration' and v.kind = 'ESCALATE' and superseded_at is null")  # fmt: skip
+    assert escalated["late"]
