@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -20,9 +20,12 @@ async def give(connection: Connection, alarm_id: int, verdict: Verdict, actor: s
     await connection.execute(_QUERIES.give, values)
 
 
-async def stale(connection: Connection) -> list[Row]:
-    """Rules and severities whose figures do not know of the newest verdict: rule_id, severity, newest."""
-    return await (await connection.execute(_QUERIES.stale)).fetchall()
+async def stale(connection: Connection, overlap: timedelta) -> list[Row]:
+    """Rules and severities whose figures may not know of the newest verdict: rule_id, severity, newest.
+
+    A verdict given up to `overlap` before the figures counts as not known: it may have been committed after them.
+    """
+    return await (await connection.execute(_QUERIES.stale, {"overlap": overlap})).fetchall()
 
 
 async def judged(connection: Connection, rule_id: str, severity: str, most: int) -> list[Row]:

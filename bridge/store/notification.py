@@ -38,11 +38,6 @@ async def insert(connection: Connection, targets: Sequence[str], role: str, news
     return written
 
 
-async def listen(connection: Connection) -> None:
-    """Hear of what is new on this connection: the target."""
-    await connection.execute(_QUERIES.listen)
-
-
 async def open_targets(connection: Connection, now: datetime) -> list[str]:
     """The targets that have something that is new, or whose time to be held is over."""
     return [row["target"] async for row in await connection.execute(_QUERIES.open_targets, {"now": now})]

@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 from typing import Final
 
 import psycopg
@@ -24,6 +25,7 @@ from rules.tickets import clocks, feedback
 log = structlog.get_logger()
 
 _EVERY_S: Final = 0.5
+_FEEDBACK_EVERY: Final = 20  # rounds: nobody waits for a figure
 
 Rules = Callable[[], Mapping[str, Rule]]
 Part = Callable[[datetime], Awaitable[int]]
@@ -35,12 +37,15 @@ async def keep_watch(connection: Connection, settings: Settings, rules: Rules, s
         "shelves": lambda now: come_back(connection, settings, rules(), now),
         "clocks": lambda now: clocks.look(connection, settings, now),
         "notifications": lambda now: tell_new(connection, settings, now),
-        "feedback": lambda now: feedback.compute(connection, rules(), now),
     }
     failing: set[str] = set()
-    while not stop.is_set():
+    for round_ in count():
+        if stop.is_set():
+            return
         for name, part in parts.items():
             await _do(name, part, failing)
+        if round_ % _FEEDBACK_EVERY == 0:
+            await _do("feedback", lambda now: feedback.compute(connection, rules(), now), failing)
         with suppress(TimeoutError):
             await asyncio.wait_for(stop.wait(), _EVERY_S)
 

@@ -23,6 +23,7 @@ from rules.rulebook.model import Rule
 _Z95: Final = 1.959963984540054  # the standard normal distribution's 97.5 % quantile
 _MOST_ALARMS: Final = 200
 _MOST_READINGS: Final = 50_000
+_OVERLAP: Final = timedelta(seconds=5)  # no verdict takes longer from its instant to its commit
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +93,10 @@ def suggest(
 
 async def compute(connection: Connection, rules: Mapping[str, Rule], now: datetime) -> int:
     """Compute the figures of every rule that was judged anew; returns of how many levels."""
-    stale = await feedback.stale(connection)
+    stale = await feedback.stale(connection, _OVERLAP)
     for row in stale:
         async with connection.transaction():
-            await _compute(
-                connection, row["rule_id"], row["severity"], rules.get(row["rule_id"]), max(now, row["newest"])
-            )
+            await _compute(connection, row["rule_id"], row["severity"], rules.get(row["rule_id"]), now)
     return len(stale)
 
 

@@ -98,7 +98,6 @@ create table alarm_verdict (
     at timestamptz not null,
     note text not null default ''
 );
-create index alarm_verdict_at on alarm_verdict (at);
 
 -- How often each level of a rule told the truth, and a limit that would have told it more often; computed from the verdicts.
 create table rule_feedback (

@@ -8,14 +8,14 @@ on conflict (alarm_id) do update
 set verdict = excluded.verdict, actor = excluded.actor, at = excluded.at, note = excluded.note;
 
 -- name: stale
--- Rules and severities with a verdict that was given after their figures were computed.
+-- Rules and severities with a verdict that was given after their figures were computed, or shortly before: its transaction may have
+-- ended after them.
 select a.rule_id, a.severity, max(v.at) as newest
 from alarm_verdict as v
 inner join alarm as a on v.alarm_id = a.id
-group by a.rule_id, a.severity
-having max(v.at) > coalesce(
-    (select f.computed_at from rule_feedback as f where f.rule_id = a.rule_id and f.severity = a.severity), '-infinity'
-);
+left join rule_feedback as f on a.rule_id = f.rule_id and a.severity = f.severity
+where f.computed_at is null or v.at > f.computed_at - %(overlap)s
+group by a.rule_id, a.severity;
 
 -- name: judged
 -- The alarms that were judged, the newest first; how long each stood.

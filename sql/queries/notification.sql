@@ -8,10 +8,7 @@ values (
     case when %(target)s = '' then 'nobody' else 'new' end
 )
 on conflict (target, key) do nothing
-returning id, pg_notify('amor_notify', %(target)s);
-
--- name: listen
-listen amor_notify;
+returning id;
 
 -- name: lock_target
 -- One process at a time decides for a target, so that its rate holds.

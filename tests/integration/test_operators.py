@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from bridge.config.settings import Settings
+from bridge.config.settings import Settings, TicketsSettings
 from bridge.model.alarm_load import first_up, floods, peak_rate, time_in_flood
 from bridge.store import feedback, shelf
 from rules.actions.comeback import come_back
@@ -107,6 +107,18 @@ async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is
     [write] = [row["payload"] for row in rows if row["connector"] == "plc"]
     assert (write["equipment"], write["tag"], write["value"]) == (CNC, "feed.limit", 0.5)
     assert "rule vibration version 1" in write["cause"]
+
+
+async def test_clocks_of_a_ticket_start_with_its_alarm(bench: Bench):
+    sla = {"high": {"response": "15 min", "restore": "4 h"}}
+    promises = TicketsSettings.model_validate({"sla": sla})
+    await bench.restart(bench.settings.model_copy(update={"tickets": promises}))
+    await high(bench)
+    rows = await bench.rows("select kind, started_at, target from ticket_clock order by kind")
+    raised = await bench.one("select raised_at from alarm")
+    assert [(row["kind"], row["started_at"], row["target"]) for row in rows] == [
+        ("response", raised, timedelta(minutes=15)), ("restore", raised, timedelta(hours=4)),
+    ]  # fmt: skip
 
 
 async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Bench):
@@ -261,8 +273,9 @@ async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better
     for row, verdict in zip(alarms, ("false", "false", "true", "true"), strict=True):
         await feedback.give(bench.connection, row["id"], verdict, "olga", "", datetime.now(UTC))
     rules = bench.follower.rules()
-    assert await feedback_of_rules.compute(bench.connection, rules, datetime.now(UTC)) == 1
-    assert await feedback_of_rules.compute(bench.connection, rules, datetime.now(UTC)) == 0
+    later = datetime.now(UTC) + timedelta(minutes=1)
+    assert await feedback_of_rules.compute(bench.connection, rules, later) == 1
+    assert await feedback_of_rules.compute(bench.connection, rules, later) == 0
     [row] = await feedback.of_rules(bench.connection)
     assert (row["true_count"], row["false_count"], row["unknown_count"]) == (2, 2, 0)
     assert row["precision_low"] < 0.5 < row["precision_high"]
