@@ -6,11 +6,11 @@ paho-mqtt 2.2 (the dependency is pinned to the series); `mqtt_self_check` tries 
 
 from __future__ import annotations
 
+import struct
 import time
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-import numpy as np
 import paho.mqtt.client as paho
 from paho.mqtt.enums import MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.exception import MalformedPacket
@@ -53,8 +53,8 @@ class BatchClient(paho.Client):
 
     def ack_batch(self, packet_ids: Sequence[int]) -> None:
         """Acknowledge messages of QoS 1, in order, in one send."""
-        acks = np.array(packet_ids, ">u4") | _PUBACK_FRAME
-        self._packet_queue(_PUBACK, acks.astype(">u4").tobytes(), 0, 1)
+        acks = struct.pack(f">{len(packet_ids)}I", *[_PUBACK_FRAME | packet_id for packet_id in packet_ids])
+        self._packet_queue(_PUBACK, acks, 0, 1)
 
     def _no_frames(self) -> Frames:
         return Frames(is_v5=self._protocol == MQTTProtocolVersion.MQTTv5)
