@@ -114,6 +114,19 @@ async def test_scrap_takes_the_components_and_no_finished_goods(odoo):
     assert (odoo.stock(1), odoo.stock(3)) == (goods, bars - 3)
 
 
+async def test_factor_of_an_item_is_applied_and_one_that_does_not_come_out_is_refused(odoo):
+    items = {"HSG": {"code": "HSG-L1", "uom": "Units", "numerator": 2}}
+    async with Odoo19(odoo.settings(items=items)) as connector:
+        for step in await connector.plan(EVENT):
+            await connector.execute(step)
+        assert (await connector.verify(EVENT)).is_posted
+    assert await odoo.good_posted("MES-0001") == 6
+    items = {"HSG": {"code": "HSG-L1", "uom": "Units", "denominator": 7}}
+    async with Odoo19(odoo.settings(items=items)) as connector:
+        with pytest.raises(BusinessError, match="does not fit"):
+            await connector.plan(EVENT)
+
+
 async def test_more_than_is_in_stock_is_not_scrapped(odoo):
     async with Odoo19(odoo.settings()) as connector:
         for step in await connector.plan(EVENT):

@@ -7,6 +7,7 @@ it with its sharp edges.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from types import TracebackType
@@ -16,6 +17,8 @@ from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry, refuse_lots
 from bridge.erp.odoo19 import inbound, maintenance, master_data, production, scrap
 from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.numbers import DIGITS
+from bridge.erp.quantity import Posted, Units
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import (
     EventKind,
@@ -38,7 +41,7 @@ class Odoo19:
 
     def __init__(self, settings: OdooSettings) -> None:
         self._settings = settings
-        self._product_uom = settings.product_uom
+        self._units = Units(settings)
         self._client = OdooClient(settings)
 
     async def __aenter__(self) -> Self:
@@ -51,40 +54,61 @@ class Odoo19:
         await self._client.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
-        """By the order's done total, or by the event's id in the request's description."""
+        """By the order's done total, by the scrap of the event, or by the event's id in the request's description."""
         match event:
-            case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
-                return production.find(await production.read_chain(self._client, event.order_ref), event)
-            case MaterialActual() if event.kind is EventKind.SCRAP:
-                return await scrap.find_scrapped(self._client, event)
-            case Reversal():
-                return await scrap.find_scrapped(self._client, _reversible(event))
+            case MaterialActual() | Reversal() if event.kind in _KINDS:
+                return await self._find(*await self._converted(event))
             case WorkRequest():
                 return await maintenance.find(self._client, event)
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def plan(self, event: Event) -> Sequence[Step]:
-        """Quantity, components, mark done; or one create."""
+        """Quantity, components, mark done; a scrap of its own draft; or one request loaded."""
         match event:
-            case MaterialActual() if event.kind is EventKind.WIP_TO_FG:
-                refuse_lots("Odoo", event)
-                chain = await production.read_chain(self._client, event.order_ref)
-                return production.plan(chain, event, self._product_uom)
-            case MaterialActual() if event.kind is EventKind.SCRAP:
-                refuse_lots("Odoo", event)
-                is_posted = (await self.lookup(event)).is_posted
-                return [] if is_posted else await scrap.plan_scrapped(self._client, event, self._settings)
-            case Reversal():
-                return await self.reverse(event)
+            case MaterialActual() | Reversal() if event.kind in _KINDS:
+                return await self._plan(*await self._converted(event))
             case WorkRequest():
                 return await maintenance.plan(self._client, event, self._settings.equipment_ids)
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
         """The pieces go out of stock as scrap; what they were made of stays consumed."""
-        if (await self.lookup(event)).is_posted:
+        return await self.plan(event)
+
+    async def _find(self, event: MaterialActual | Reversal, uom: str) -> Found:
+        if event.kind is EventKind.WIP_TO_FG:
+            assert isinstance(event, MaterialActual)
+            return production.find(await production.read_chain(self._client, event.order_ref), event)
+        return await scrap.find_scrapped(self._client, event)
+
+    async def _plan(self, event: MaterialActual | Reversal, uom: str) -> Sequence[Step]:
+        if event.kind is EventKind.WIP_TO_FG:
+            assert isinstance(event, MaterialActual)
+            return production.plan(await production.read_chain(self._client, event.order_ref), event, uom)
+        if (await scrap.find_scrapped(self._client, event)).is_posted:
             return []
-        return await scrap.plan_reversed(self._client, _reversible(event), self._settings)
+        if isinstance(event, Reversal):
+            return await scrap.plan_reversed(self._client, event, uom, self._settings)
+        return await scrap.plan_scrapped(self._client, event, uom, self._settings)
+
+    async def _converted(self, event: MaterialActual | Reversal) -> tuple[MaterialActual | Reversal, str]:
+        """The event in Odoo's unit, which its quantities are then pieces of, and that unit's name. Raises BusinessError."""
+        actual = event if isinstance(event, MaterialActual) else _reversible(event)
+        refuse_lots("Odoo", actual)
+        item = actual.item
+        if not item and self._settings.items:
+            chain = await production.read_chain(self._client, event.order_ref)
+            item = self._units.ours(production.product_code(chain[0]))
+
+        def posted(quantity: Decimal) -> Posted:
+            return self._units.posted(quantity, actual.uom, item, DIGITS)
+
+        share, total = posted(actual.quantity), posted(actual.cumulative)
+        uom = share.uom or self._settings.product_uom
+        actual = replace(actual, quantity=share.quantity, cumulative=total.quantity, uom="")
+        if isinstance(event, MaterialActual):
+            return actual, uom
+        return replace(event, quantity=posted(event.quantity).quantity, reverses=actual), uom
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
@@ -149,8 +173,7 @@ def _check_loaded(call: str, value: object, refusal: Refusal) -> None:
     raise TransientError(f"{call} was answered with neither an id nor a reason") from refusal
 
 
-def _reversible(event: Reversal) -> Reversal:
+def _reversible(event: Reversal) -> MaterialActual:
     if not isinstance(event.reverses, MaterialActual) or event.reverses.kind is not EventKind.WIP_TO_FG:
         raise cannot_carry("Odoo", event.kind, "only good pieces are taken back there; correct the rest by hand")
-    refuse_lots("Odoo", event.reverses)
-    return event
+    return event.reverses

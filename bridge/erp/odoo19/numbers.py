@@ -14,7 +14,7 @@ _STEP: Final = Decimal("0.000001")
 _DOUBLE_ERROR: Final = Decimal("0.000000001")
 _LARGEST: Final = Decimal(10**12)
 # "Product Unit" is kept to 2 digits unless somebody changed it, and Odoo rounds the rest away without a word.
-_DIGITS: Final = 2
+DIGITS: Final = 2
 
 
 def from_odoo(number: Any) -> Decimal:
@@ -35,8 +35,8 @@ def to_odoo(quantity: Decimal) -> int | float:
     if quantity == quantity.to_integral_value() and abs(quantity) < 2**53:
         return int(quantity)
     number = float(quantity)
-    if quantity != quantity.quantize(Decimal(1).scaleb(-_DIGITS)) or Decimal(repr(number)) != quantity:
-        raise BusinessError(f"the quantity {quantity} does not fit Odoo's {_DIGITS} decimal places")
+    if quantity != quantity.quantize(Decimal(1).scaleb(-DIGITS)) or Decimal(repr(number)) != quantity:
+        raise BusinessError(f"the quantity {quantity} does not fit Odoo's {DIGITS} decimal places")
     return number
 
 

@@ -140,13 +140,19 @@ def plan(chain: Sequence[Production], event: MaterialActual, product_uom: str) -
     ]
 
 
-def check_unit(target: Production, event: MaterialActual, product_uom: str) -> None:
-    """Raise BusinessError where the event and the production do not both count pieces."""
-    if event.uom not in PIECES or target.uom != product_uom:
+def check_unit(target: Production, event: MaterialActual, uom: str) -> None:
+    """Raise BusinessError where the production does not count in `uom`, which the event's pieces stand for."""
+    if event.uom not in PIECES or target.uom != uom:
         raise BusinessError(
-            f"order {event.order_ref}: the event counts in {event.uom or 'pieces'}, Odoo's production in {target.uom}, "
-            f"and pieces are configured as {product_uom}"
+            f"order {event.order_ref}: the event counts in {event.uom or uom}, Odoo's production in {target.uom}: name its unit "
+            "in the connector's product_uom or units, or the factor in items"
         )
+
+
+def product_code(production: Production) -> str:
+    """The internal reference of what it makes, which Odoo shows before the name: `[HSG-L1] Bearing housing`."""
+    code, bracket, _ = production.product.removeprefix("[").partition("]")
+    return code if bracket and production.product.startswith("[") else production.product
 
 
 def _open_production(chain: Sequence[Production], event: MaterialActual) -> Production:

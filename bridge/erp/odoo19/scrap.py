@@ -19,7 +19,7 @@ from bridge.erp.connector import Answer, Found, Refusal, Step
 from bridge.erp.odoo19 import master_data
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.maintenance import external_id, rows
-from bridge.erp.odoo19.numbers import from_odoo, to_odoo
+from bridge.erp.odoo19.numbers import DIGITS, from_odoo, to_odoo
 from bridge.erp.odoo19.production import Production, check_unit, find, read_chain
 from bridge.erp.quantity import to_decimal
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
@@ -29,7 +29,6 @@ LOAD: Final = "stock.scrap/load"
 DISCARD: Final = "stock.scrap/unlink"
 VALIDATE: Final = "stock.scrap/action_validate"
 CALLS: Final = frozenset({LOAD, DISCARD, VALIDATE})
-_DIGITS: Final = 2  # of a quantity, unless somebody changed "Product Unit"
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +78,7 @@ async def find_scrapped(client: OdooClient, event: Reversal | MaterialActual) ->
     )
 
 
-async def plan_reversed(client: OdooClient, event: Reversal, settings: OdooSettings) -> list[Step]:
+async def plan_reversed(client: OdooClient, event: Reversal, uom: str, settings: OdooSettings) -> list[Step]:
     """Scrap the pieces out of where they went. Raises BusinessError where they are not there."""
     posted = event.reverses
     assert isinstance(posted, MaterialActual), "the connector refuses others"
@@ -90,7 +89,7 @@ async def plan_reversed(client: OdooClient, event: Reversal, settings: OdooSetti
             f"order {event.order_ref}: the pieces that are taken back are not in Odoo yet: post them first"
         )
     production = next(production for production in chain if str(production.id) == done.external_id)
-    check_unit(production, posted, settings.product_uom)
+    check_unit(production, posted, uom)
     fields = ["product_id", "product_uom_id", "location_dest_id"]
     [record] = await client.read("mrp.production/read", {"ids": [production.id], "fields": fields})
     product, unit, place = (int(record[name][0]) for name in fields)
@@ -107,10 +106,10 @@ async def plan_reversed(client: OdooClient, event: Reversal, settings: OdooSetti
     return await _steps(client, [part], event.reason, settings)
 
 
-async def plan_scrapped(client: OdooClient, event: MaterialActual, settings: OdooSettings) -> list[Step]:
+async def plan_scrapped(client: OdooClient, event: MaterialActual, uom: str, settings: OdooSettings) -> list[Step]:
     """Scrap the components of pieces that came to nothing: no finished goods of them were ever in stock."""
     production = (await read_chain(client, event.order_ref))[-1]
-    check_unit(production, event, settings.product_uom)
+    check_unit(production, event, uom)
     return await _steps(client, await _components(client, event, production), event.reason, settings)
 
 
@@ -161,7 +160,7 @@ async def _components(client: OdooClient, event: MaterialActual, production: Pro
             * Fraction(from_odoo(line["product_qty"]))
             / Fraction(from_odoo(made["product_qty"]))
         )
-        quantity = to_decimal(exact, _DIGITS, f"{name} for {event.quantity} scrapped pieces of order {event.order_ref}")
+        quantity = to_decimal(exact, DIGITS, f"{name} for {event.quantity} scrapped pieces of order {event.order_ref}")
         unit, key = int(line["product_uom_id"][0]), f"{event.event_id}_{product}"
         parts.append(
             Part(_origin(event, product), external_id(key), product, name, unit, place, production.id, quantity)
