@@ -15,7 +15,7 @@ from bridge.cli.rules import rules as command
 from bridge.errors import AmorError
 from rules.backtest.stored import Span, run_stored
 from rules.rulebook import load_rules
-from tests.integration.rules_bench import BAD_STATUS, CNC, FINAL, Row, at, open_bench, settings_for, vibration
+from tests.integration.rules_stage import BAD_STATUS, CNC, FINAL, Row, at, open_stage, settings_for, vibration
 
 RULES = """
 apiVersion: rules/v1
@@ -77,7 +77,7 @@ async def engine_journal(bench, until):
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
 async def test_backtest_of_stored_history_tells_what_the_engine_told(database_dsn: str, tmp_path: Path, seed: int):
-    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES) as bench:
         for message in story(seed):
             await bench.feed.send(message)
             await bench.step(max(row.seconds for row in message))
@@ -103,7 +103,7 @@ async def test_backtest_tells_what_the_corrected_journal_tells_after_disorder_an
         for message in story(4)[:-1]
     ]
     twice = late + [(arrival + 3, message) for arrival, message in late if chance.random() < 0.1]
-    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES) as bench:
         for arrival, message in sorted(twice, key=lambda each: each[0]):
             await bench.feed.send(message, received=arrival)
             await bench.step(arrival)
@@ -137,7 +137,7 @@ rules:
 
 async def test_assets_are_compared_with_their_siblings_as_the_engine_does(database_dsn: str, tmp_path: Path):
     line, chance = CNC.rpartition("/")[0], random.Random(5)
-    async with open_bench(database_dsn, tmp_path, rules=SIBLINGS) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=SIBLINGS) as bench:
         for second in range(120):
             hot = 10.0 if 40 <= second < 80 else 0.0
             machines = [(f"{line}/m{n}", 40 + chance.gauss(0, 1) + (hot if n == 2 else 0)) for n in range(4)]
@@ -155,7 +155,7 @@ async def test_assets_are_compared_with_their_siblings_as_the_engine_does(databa
 
 async def test_part_of_the_history_is_read_with_what_the_machine_was_doing_before(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("settle: 5s", "settle: 0s")
-    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
         await bench.feed.send([Row(CNC, "state", 0, "EXECUTE"), Row(CNC, "spindle.rpm", 0, 1.0)])
         await bench.feed.send(
             [Row(CNC, "spindle.rpm", 100, 8000.0), *[Row(CNC, "spindle.vib_rms", 100 + n, 5.0) for n in range(20)]]
@@ -174,7 +174,7 @@ async def test_part_of_the_history_is_read_with_what_the_machine_was_doing_befor
 
 
 async def test_readings_of_the_far_future_are_left_out_as_the_engine_does(database_dsn: str, tmp_path: Path):
-    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES) as bench:
         await bench.feed.send(vibration((0, 1.0), (1000, 9.0)), received=1.0)
         book = load_rules(bench.settings.rules.files).rules
         report = await run_stored(bench.connection, bench.settings, book, Span(None, at(2000)))
@@ -182,7 +182,7 @@ async def test_readings_of_the_far_future_are_left_out_as_the_engine_does(databa
 
 
 async def test_machine_that_fell_silent_is_silent_until_the_plants_newest_reading(database_dsn: str, tmp_path: Path):
-    async with open_bench(database_dsn, tmp_path, rules=RULES) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES) as bench:
         await bench.feed.send(vibration((0, 1.0), (10, 1.0)))
         await bench.feed.send([Row(FINAL, "motor.temp", 34.9, 40.0)])
         book = load_rules(bench.settings.rules.files).rules
@@ -204,7 +204,7 @@ async def test_counters_and_many_tags_come_whole_from_the_database(database_dsn:
         for second in range(0, 400_000, 5_000)
         for value, quality, ordinal in ((chance.random(), 0, 0), (chance.choice((None, 1.0)), BAD_STATUS, 1))
     ]
-    async with open_bench(database_dsn, tmp_path) as bench:
+    async with open_stage(database_dsn, tmp_path) as bench:
         await bench.feed.send(rows)
         tag = await bench.one("select id from tag where name = 'spindle.vib_rms'")
         without = await store.ahead(bench.connection, at(1) - at(0))
@@ -309,7 +309,7 @@ def test_what_cannot_be_read_or_written_is_told_in_a_sentence(tmp_path: Path, ru
 async def test_backtest_command_reads_the_database_of_the_configuration(
     database_dsn: str, tmp_path: Path, rule_file: Path
 ):
-    async with open_bench(database_dsn, tmp_path) as bench:
+    async with open_stage(database_dsn, tmp_path) as bench:
         await bench.feed.send(vibration((0, 1.0), (10, 5.0), (20, 1.0)))
     settings = settings_for(database_dsn, tmp_path)
     config = tmp_path / "amor.toml"

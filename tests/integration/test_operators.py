@@ -12,11 +12,13 @@ import pytest
 
 from bridge.config.settings import Settings, TicketsSettings
 from bridge.model.alarm_load import first_up, floods, peak_rate, time_in_flood
+from bridge.store import alarm as alarm_store
 from bridge.store import feedback, shelf
+from bridge.store.database import connected
 from rules.actions.comeback import come_back
 from rules.engine import run
 from rules.tickets import feedback as feedback_of_rules
-from tests.integration.rules_bench import CNC, Bench, Row, at, open_bench, vibration, wait_for
+from tests.integration.rules_stage import CNC, Row, Stage, at, open_stage, vibration, wait_for
 
 LEVELS = """
   levels:
@@ -53,8 +55,8 @@ def with_connectors(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path, rules=RULES) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path, rules=RULES) as opened:
         await opened.restart(with_connectors(opened.settings))
         yield opened
 
@@ -63,18 +65,18 @@ def plateau(start: float, value: float, seconds: int = 8) -> list[Row]:
     return vibration(*((start + second, value) for second in range(seconds)))
 
 
-async def high(bench: Bench, start: float = 0.0) -> int:
+async def high(bench: Stage, start: float = 0.0) -> int:
     """The machine vibrates too much for long enough; returns the alarm."""
     await bench.feed.send(plateau(start, 5.0))
     await bench.step(start + 7)
     return await bench.one("select max(id) from alarm")
 
 
-async def machine_of(bench: Bench) -> int:
+async def machine_of(bench: Stage) -> int:
     return await bench.one(f"select id from equipment where path = '{CNC}'")
 
 
-async def put_on_shelf(bench: Bench, kind: shelf.ShelfKind = "timed", minutes: float = 60) -> None:
+async def put_on_shelf(bench: Stage, kind: shelf.ShelfKind = "timed", minutes: float = 60) -> None:
     now = datetime.now(UTC)
     await shelf.shelve(
         bench.connection, "vibration", await machine_of(bench), kind=kind, reason="bearing is on order", actor="olga",
@@ -82,19 +84,19 @@ async def put_on_shelf(bench: Bench, kind: shelf.ShelfKind = "timed", minutes: f
     )  # fmt: skip
 
 
-async def caused(bench: Bench) -> dict[str, int]:
+async def caused(bench: Stage) -> dict[str, int]:
     tables = {"tickets": "ticket", "news": "notification", "postings": "outbox"}
     return {name: await bench.one(f"select count(*) from {table}") for name, table in tables.items()}
 
 
-async def come_back_at(bench: Bench, now: datetime) -> int:
+async def come_back_at(bench: Stage, now: datetime) -> int:
     return await come_back(bench.connection, bench.settings, bench.follower.rules(), now)
 
 
 # --- actions --------------------------------------------------------------------------------------------------------------
 
 
-async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is_allowed(bench: Bench):
+async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is_allowed(bench: Stage):
     await high(bench)
     assert await bench.one("select count(*) from ticket") == 1
     news = await bench.one("select target, severity, subject from notification")
@@ -109,7 +111,7 @@ async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is
     assert "rule vibration version 1" in write["cause"]
 
 
-async def test_clocks_of_a_ticket_start_with_its_alarm(bench: Bench):
+async def test_clocks_of_a_ticket_start_with_its_alarm(bench: Stage):
     sla = {"high": {"response": "15 min", "restore": "4 h"}}
     promises = TicketsSettings.model_validate({"sla": sla})
     await bench.restart(bench.settings.model_copy(update={"tickets": promises}))
@@ -121,7 +123,7 @@ async def test_clocks_of_a_ticket_start_with_its_alarm(bench: Bench):
     ]  # fmt: skip
 
 
-async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Bench):
+async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Stage):
     await high(bench)
     rows = await bench.rows("select action, subject, detail from audit order by id")
     said = {row["subject"].rpartition("/")[2]: row for row in rows}
@@ -130,7 +132,7 @@ async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Bench):
     assert "not among the tags" in said["spindle.stop"]["detail"]["refused"]
 
 
-async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine_starts_again(bench: Bench):
+async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine_starts_again(bench: Stage):
     await high(bench)
     before = await caused(bench)
     await bench.restart(bench.settings)
@@ -141,7 +143,7 @@ async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine
 # --- shelved, suppressed, out of service ----------------------------------------------------------------------------------
 
 
-async def test_shelved_alarm_is_logged_and_calls_nobody(bench: Bench):
+async def test_shelved_alarm_is_logged_and_calls_nobody(bench: Stage):
     await put_on_shelf(bench)
     await high(bench)
     assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
@@ -151,7 +153,7 @@ async def test_shelved_alarm_is_logged_and_calls_nobody(bench: Bench):
     assert [event["annunciated"] for event in events] == [False]
 
 
-async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_all(bench: Bench):
+async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_all(bench: Stage):
     await put_on_shelf(bench, minutes=10)
     await high(bench)
     now = datetime.now(UTC)
@@ -167,7 +169,7 @@ async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_al
     assert await bench.one("select ended_by from shelf") == "time"
 
 
-async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(bench: Bench):
+async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(bench: Stage):
     await put_on_shelf(bench, minutes=10)
     await high(bench)
     await bench.feed.send(plateau(8, 1.0, 14))
@@ -178,7 +180,7 @@ async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(bench: Bench)
     assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
 
 
-async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(bench: Bench):
+async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(bench: Stage):
     await put_on_shelf(bench, "one_shot")
     await high(bench)
     assert (await caused(bench))["tickets"] == 0
@@ -189,7 +191,7 @@ async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(bench: 
     assert (await caused(bench))["tickets"] == 1
 
 
-async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_other_occurrence(bench: Bench):
+async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_other_occurrence(bench: Stage):
     await high(bench)
     await put_on_shelf(bench)
     assert await bench.one("select held_back from alarm") == "shelved"
@@ -201,7 +203,7 @@ async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_o
     assert await bench.one("select count(*) from notification") == 2
 
 
-async def test_what_is_above_an_asset_takes_it_out_of_service(bench: Bench):
+async def test_what_is_above_an_asset_takes_it_out_of_service(bench: Stage):
     line = await bench.one("select id from equipment where level = 'work_center'")
     now = datetime.now(UTC)
     taken = await shelf.take_out_of_service(
@@ -216,7 +218,7 @@ async def test_what_is_above_an_asset_takes_it_out_of_service(bench: Bench):
     assert (await caused(bench))["tickets"] == 1
 
 
-async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: Bench):
+async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: Stage):
     other = await bench.one("select id from equipment where name = 'insp1'")
     now = datetime.now(UTC)
     for equipment, rule in ((other, None), (await machine_of(bench), "another-rule")):
@@ -227,7 +229,7 @@ async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: 
     assert (await caused(bench))["tickets"] == 1
 
 
-async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(bench: Bench):
+async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(bench: Stage):
     await high(bench)
     await bench.step(30)
     assert (await caused(bench))["tickets"] == 1
@@ -240,7 +242,53 @@ async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(bench: Bench):
     )
 
 
-async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: Bench):
+async def test_operators_the_engine_and_the_duty_never_wait_for_each_other_in_a_ring(bench: Stage):
+    await high(bench)
+    machine = await machine_of(bench)
+    [number] = [row["id"] for row in await bench.rows("select id from alarm")]
+
+    async def shelves() -> None:
+        async with connected(bench.dsn, "shelves") as own:
+            for kind in ("timed", "one_shot") * 15:
+                now = datetime.now(UTC)
+                await shelf.shelve(
+                    own, "vibration", machine, kind=kind, reason="r", actor="olga", now=now,  # type: ignore[arg-type]
+                    until=now + timedelta(milliseconds=5),
+                )  # fmt: skip
+
+    async def service() -> None:
+        async with connected(bench.dsn, "service") as own:
+            for _ in range(30):
+                now = datetime.now(UTC)
+                taken = await shelf.take_out_of_service(
+                    own, machine, None, work_order="WO", reason="r", actor="olga", now=now
+                )
+                if taken is not None:
+                    await shelf.bring_back(own, taken, "olga", now)
+
+    async def duty() -> None:
+        async with connected(bench.dsn, "duty") as own:
+            for _ in range(60):
+                await come_back(own, bench.settings, bench.follower.rules(), datetime.now(UTC))
+
+    async def operators() -> None:
+        async with connected(bench.dsn, "operators") as own:
+            for _ in range(60):
+                await alarm_store.acknowledge(own, number, "olga", "", datetime.now(UTC))
+
+    async def engine() -> None:
+        for start in range(10, 130, 40):
+            await bench.feed.send([*plateau(start, 1.0, 14), *plateau(start + 15, 5.0)])
+            await bench.step(start + 24)
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(shelves(), service(), duty(), operators(), engine())
+    assert await bench.one("select count(*) from alarm where closed_at is null") == 1
+    assert await come_back_at(bench, datetime.now(UTC) + timedelta(minutes=1)) <= 1
+    assert await bench.one("select held_back from alarm where closed_at is null") is None
+
+
+async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: Stage):
     await put_on_shelf(bench, minutes=0.02)
     await high(bench)
     assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
@@ -260,7 +308,7 @@ async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: 
 # --- feedback ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better(bench: Bench):
+async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better(bench: Stage):
     peaks = [5.0, 5.2, 8.0, 9.0]
     for number, peak in enumerate(peaks):
         await bench.feed.send([*plateau(number * 60, peak), *plateau(number * 60 + 8, 1.0, 15)])
@@ -380,7 +428,7 @@ PARENT = """
 
 async def test_alarm_that_its_parent_suppresses_calls_people_when_the_parent_is_over(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("- id: vibration\n", "- id: vibration\n  parent: machine-stopped\n") + PARENT
-    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
         await bench.restart(with_connectors(bench.settings))
         await high(bench)  # with the spindle at 8000 a minute
         child = "from alarm where rule_id = 'vibration'"

@@ -12,18 +12,18 @@ from bridge.model.reading import DeadLetter, microseconds
 from bridge.store import dead_letter
 from bridge.store.database import connected
 from bridge.store.dead_letter import Wanted
-from tests.integration.rules_bench import CNC, Bench, at, open_bench, together
+from tests.integration.rules_stage import CNC, Stage, at, open_stage, together
 
 PIECES = "select coalesce(sum(qty), 0)::int from production_count"
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path) as opened:
         yield opened
 
 
-async def keep(bench: Bench, counts: range) -> None:
+async def keep(bench: Stage, counts: range) -> None:
     """Dead letters as the bridge keeps them: messages of a counter that counts one piece a second."""
     letters = [
         DeadLetter("line1", "a/parts.good", b'{"ts":%d,"value":%d}' % (microseconds(at(n)), n), "not mapped", at(n))
@@ -32,7 +32,7 @@ async def keep(bench: Bench, counts: range) -> None:
     await dead_letter.insert(bench.connection, "line1", letters)
 
 
-async def replay(bench: Bench, ids: list[int] | None = None) -> Report:
+async def replay(bench: Stage, ids: list[int] | None = None) -> Report:
     report, source = Report(), next(s for s in bench.settings.source if s.name == "line1")
     async with connected(bench.dsn, "replay") as connection:
         wanted = Wanted("line1", ids=ids)
@@ -41,7 +41,7 @@ async def replay(bench: Bench, ids: list[int] | None = None) -> Report:
 
 
 async def test_pieces_of_replayed_messages_are_counted_once_however_often_replay_and_rules_are_interrupted(
-    bench: Bench,
+    bench: Stage,
 ):
     await keep(bench, range(61))
     ids = [row["id"] for row in await bench.rows("select id from dead_letter order by id")]
@@ -59,7 +59,7 @@ async def test_pieces_of_replayed_messages_are_counted_once_however_often_replay
     assert traced == 60
 
 
-async def test_a_replayed_count_between_others_that_were_counted_adds_no_piece(bench: Bench):
+async def test_a_replayed_count_between_others_that_were_counted_adds_no_piece(bench: Stage):
     for n in (0, 1, 2, 4, 5):
         await bench.feed.send(together(CNC, n, parts__good=n))
     await bench.step(10)
@@ -75,7 +75,7 @@ async def test_a_replayed_count_between_others_that_were_counted_adds_no_piece(b
     assert await bench.one(PIECES) == 6
 
 
-async def test_readings_that_were_stored_and_counted_before_their_letters_are_replayed_count_once(bench: Bench):
+async def test_readings_that_were_stored_and_counted_before_their_letters_are_replayed_count_once(bench: Stage):
     for n in range(4):
         await bench.feed.send(together(CNC, n, parts__good=n))
     await bench.step(10)

@@ -13,13 +13,13 @@ from structlog.testing import capture_logs
 
 from rules.engine.follow import Follower
 from rules.rulebook import load_rules
-from tests.integration.rules_bench import (
+from tests.integration.rules_stage import (
     CNC,
     FINAL,
     RULES,
-    Bench,
+    Stage,
     at,
-    open_bench,
+    open_stage,
     piece,
     postings,
     settings_for,
@@ -29,12 +29,12 @@ from tests.integration.rules_bench import (
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path) as opened:
         yield opened
 
 
-async def test_counters_that_wrap_and_reset_are_counted_exactly_and_traceably(bench: Bench):
+async def test_counters_that_wrap_and_reset_are_counted_exactly_and_traceably(bench: Stage):
     for second, value in enumerate((65530, 65534, 3, 10)):
         await bench.feed.send(together(CNC, second, parts__good=value))
     await bench.step(10)
@@ -51,7 +51,7 @@ async def test_counters_that_wrap_and_reset_are_counted_exactly_and_traceably(be
         {"epoch": 1, "cause": "first"}, {"epoch": 2, "cause": "jump"}]  # fmt: skip
 
 
-async def test_finished_pieces_are_posted_in_batches_by_number_by_wait_and_at_the_end_of_an_order(bench: Bench):
+async def test_finished_pieces_are_posted_in_batches_by_number_by_wait_and_at_the_end_of_an_order(bench: Stage):
     await bench.feed.send(piece(0, 65530))
     for n in range(1, 8):
         await bench.feed.send(piece(n, 65530 + n))
@@ -72,7 +72,7 @@ async def test_finished_pieces_are_posted_in_batches_by_number_by_wait_and_at_th
     assert await bench.one("select count(*) from production_count where outbox_id is null") == 0
 
 
-async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_through_a_restart(bench: Bench):
+async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_through_a_restart(bench: Stage):
     for second, good in enumerate((400, 401, 400, 401, 0)):
         await bench.feed.send(piece(second, good))
         await bench.step(second + 2)
@@ -84,7 +84,7 @@ async def test_counter_that_was_corrected_or_glitched_posts_no_piece_twice_throu
     assert causes == ["first", "correction", "glitch", "reset", "glitch"]
 
 
-async def test_message_of_a_clock_hours_ahead_is_left_out_told_and_freezes_nothing(bench: Bench):
+async def test_message_of_a_clock_hours_ahead_is_left_out_told_and_freezes_nothing(bench: Stage):
     async def send(second: float, good: int, order: str, received: float) -> None:
         await bench.feed.send(together(FINAL, second, order__number=order, parts__good=good), received=received)
         await bench.step(received + 1.2)
@@ -107,7 +107,7 @@ async def test_message_of_a_clock_hours_ahead_is_left_out_told_and_freezes_nothi
 
 
 async def test_rule_that_is_added_later_posts_nothing_of_the_past(database_dsn: str, tmp_path: Path):
-    async with open_bench(database_dsn, tmp_path, rules=RULES[: RULES.index("- id: finished-goods")]) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES[: RULES.index("- id: finished-goods")]) as bench:
         for second in range(20):
             await bench.feed.send(piece(second, second))
         await bench.step(60)
@@ -126,7 +126,7 @@ async def test_rule_that_is_added_later_posts_nothing_of_the_past(database_dsn: 
         assert await postings(bench) == [("MO/1", 1, "2", "2")]
 
 
-async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_stop_nobody(bench: Bench):
+async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_stop_nobody(bench: Stage):
     noise = random.Random(1)
     long = "".join(noise.choices(string.ascii_letters, k=6000))
     await bench.feed.send(together(CNC, 0, order__number=long, parts__good=0, state=long, scrap__reason=long))
@@ -142,7 +142,7 @@ async def test_words_of_thousands_of_characters_are_kept_as_dead_letters_and_sto
         (f"{CNC}/{name}", 6000) for name in ("order.number", "state", "scrap.reason")}  # fmt: skip
 
 
-async def test_what_the_database_refuses_is_left_out_and_its_neighbours_go_on(bench: Bench):
+async def test_what_the_database_refuses_is_left_out_and_its_neighbours_go_on(bench: Stage):
     await bench.connection.execute("alter table production_count add check (order_number <> 'poison')")
     await bench.feed.send(piece(0, 0, order="poison") + piece(1, 1, order="poison") + piece(2, 2) + piece(3, 3))
     await bench.feed.send(vibration((0, 5.0), (3, 5.0)), lane=2)
@@ -159,7 +159,7 @@ async def test_what_the_database_refuses_is_left_out_and_its_neighbours_go_on(be
     assert await bench.one("select sum(qty)::int from production_count") == 3
 
 
-async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Bench):
+async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Stage):
     await bench.feed.send(together(FINAL, 0, order__number=4500012345, parts__good=0))
     await bench.feed.send(together(FINAL, 1, order__number=4500012345, parts__good=1))
     await bench.feed.send(together(FINAL, 2, order__number=4500012399, parts__good=3))
@@ -167,7 +167,7 @@ async def test_orders_whose_numbers_are_numbers_keep_every_digit(bench: Bench):
     assert await postings(bench) == [("4500012345", 1, "1", "1"), ("4500012399", 1, "2", "2")]
 
 
-async def test_piece_without_an_order_is_counted_and_not_posted(bench: Bench):
+async def test_piece_without_an_order_is_counted_and_not_posted(bench: Stage):
     await bench.feed.send(together(FINAL, 0, parts__good=5))
     await bench.feed.send(together(FINAL, 1, parts__good=6))
     await bench.step(60)
@@ -175,7 +175,7 @@ async def test_piece_without_an_order_is_counted_and_not_posted(bench: Bench):
         "qty": 1, "order_number": None, "outbox_id": None}  # fmt: skip
 
 
-async def test_scrap_has_the_reason_of_its_instant_whatever_comes_first(bench: Bench):
+async def test_scrap_has_the_reason_of_its_instant_whatever_comes_first(bench: Stage):
     await bench.feed.send(together(CNC, 0, parts__scrap=65535, scrap__reason=""))
     await bench.feed.send(together(CNC, 1, parts__scrap=0))
     await bench.feed.send(together(CNC, 1, scrap__reason="porosity"))  # of the same instant, in a later batch
@@ -184,7 +184,7 @@ async def test_scrap_has_the_reason_of_its_instant_whatever_comes_first(bench: B
         "kind": "scrap", "qty": 1, "reason": "porosity"}  # fmt: skip
 
 
-async def states(bench: Bench) -> list[tuple[str, float, float | None, str]]:
+async def states(bench: Stage) -> list[tuple[str, float, float | None, str]]:
     rows = await bench.rows(
         "select state, lower(during) as began, upper(during) as ended, reason from machine_state order by lower(during)"
     )
@@ -199,7 +199,7 @@ async def states(bench: Bench) -> list[tuple[str, float, float | None, str]]:
     ]
 
 
-async def test_states_are_intervals_that_a_late_change_splits(bench: Bench):
+async def test_states_are_intervals_that_a_late_change_splits(bench: Stage):
     await bench.feed.send(together(CNC, 0, state="EXECUTE", state__reason=""))
     await bench.feed.send(together(CNC, 10, state="EXECUTE") + together(CNC, 20, state="ABORTED", state__reason="jam"))
     await bench.feed.send(together(CNC, 30, state="DANCING"))

@@ -19,15 +19,15 @@ from bridge.store import alarm, ticket
 from bridge.store.alarm import NewAlarm
 from bridge.store.database import connect, pool
 from rules.engine import run
-from tests.integration.rules_bench import (
+from tests.integration.rules_stage import (
     CNC,
     FINAL,
     RULES,
     T0,
-    Bench,
     Row,
+    Stage,
     at,
-    open_bench,
+    open_stage,
     settings_for,
     together,
     wait_for,
@@ -35,8 +35,8 @@ from tests.integration.rules_bench import (
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path) as opened:
         yield opened
 
 
@@ -57,7 +57,7 @@ def story(start: float = 0.0) -> list[list[Row]]:
     return batches
 
 
-async def results(bench: Bench, start: float = 0.0) -> dict[str, object]:
+async def results(bench: Stage, start: float = 0.0) -> dict[str, object]:
     """What must be the same however it came about; times as seconds of the story."""
     origin = f"timestamptz '{at(start).isoformat()}'"
     return {
@@ -110,7 +110,7 @@ class CutAt:
 
 @pytest.mark.timeout(100)
 async def test_connection_that_breaks_at_any_statement_changes_nothing(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch, database_server, migrated_template: str, tmp_path: Path
+    bench: Stage, monkeypatch: pytest.MonkeyPatch, database_server, migrated_template: str, tmp_path: Path
 ):
     cut = CutAt(monkeypatch)
     cuts = 0
@@ -144,14 +144,14 @@ async def undisturbed(database_server, folder: Path, start: float = 0.0) -> dict
     with psycopg.connect(database_server.dsn_of("postgres"), autocommit=True) as connection:
         connection.execute("drop database if exists undisturbed with (force)")
         connection.execute("create database undisturbed template migrated")
-    async with open_bench(database_server.dsn_of("undisturbed"), folder) as other:
+    async with open_stage(database_server.dsn_of("undisturbed"), folder) as other:
         for rows in story(start):
             await other.feed.send(rows)
         await other.step(start + 120)
         return await results(other, start)
 
 
-def spawn(bench: Bench) -> subprocess.Popen[bytes]:
+def spawn(bench: Stage) -> subprocess.Popen[bytes]:
     text = bench.settings.model_copy(update={"database": {"dsn": bench.dsn}}).model_dump_json(
         by_alias=True, exclude_none=True, warnings=False
     )
@@ -161,7 +161,7 @@ def spawn(bench: Bench) -> subprocess.Popen[bytes]:
 
 
 @pytest.mark.timeout(100)
-async def test_kill_of_the_process_at_any_moment_changes_nothing(bench: Bench, database_server, tmp_path: Path):
+async def test_kill_of_the_process_at_any_moment_changes_nothing(bench: Stage, database_server, tmp_path: Path):
     start = (datetime.now(UTC) - T0).total_seconds() - 70
     await bench.engine_connection.close()
     process = spawn(bench)
@@ -185,7 +185,7 @@ async def test_kill_of_the_process_at_any_moment_changes_nothing(bench: Bench, d
     assert killed == await undisturbed(database_server, tmp_path, start)
 
 
-async def test_process_goes_on_when_the_database_comes_back_and_ends_when_told(bench: Bench):
+async def test_process_goes_on_when_the_database_comes_back_and_ends_when_told(bench: Stage):
     stop = asyncio.Event()
     await bench.engine_connection.close()
     start = (datetime.now(UTC) - T0).total_seconds()
@@ -199,7 +199,7 @@ async def test_process_goes_on_when_the_database_comes_back_and_ends_when_told(b
     await asyncio.wait_for(engine, 2)
 
 
-async def test_hundred_triggers_at_once_make_one_ticket_of_hundred_occurrences(bench: Bench):
+async def test_hundred_triggers_at_once_make_one_ticket_of_hundred_occurrences(bench: Stage):
     await bench.feed.send(together(CNC, 0, spindle__vib_rms=1.0))
     [equipment] = await bench.rows(f"select id from equipment where path = '{CNC}'")
     async with pool(bench.dsn, "test", size=20) as connections:
@@ -226,7 +226,7 @@ async def test_hundred_rules_that_see_one_fault_make_one_ticket(database_dsn: st
         vibration.replace("id: vibration", f"id: vibration-{n}").replace("v > 2.8", f"v > 2.8{n:02}1")
         for n in range(99)
     )
-    async with open_bench(database_dsn, tmp_path, rules=many) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=many) as bench:
         await bench.feed.send(together(CNC, 0, spindle__vib_rms=5.0) + together(CNC, 4, spindle__vib_rms=5.0))
         await bench.step(10)
         assert await bench.one("select count(*) from alarm") == 100
@@ -234,7 +234,7 @@ async def test_hundred_rules_that_see_one_fault_make_one_ticket(database_dsn: st
         assert await bench.one("select count(*) from outbox") == 1
 
 
-async def test_acknowledgement_under_the_engines_eyes_is_kept(bench: Bench):
+async def test_acknowledgement_under_the_engines_eyes_is_kept(bench: Stage):
     await bench.feed.send(together(CNC, 0, spindle__vib_rms=3.0) + together(CNC, 5, spindle__vib_rms=3.0))
     await bench.step(7)
     alarm_id = await bench.one("select id from alarm")
@@ -260,7 +260,7 @@ async def test_acknowledgement_under_the_engines_eyes_is_kept(bench: Bench):
 
 async def test_latched_alarm_is_closed_by_a_reset_only(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("off_delay: 10s}\n  consequence", "off_delay: 10s, latch: true}\n  consequence")
-    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
         await bench.feed.send(
             [row for n in range(30) for row in together(CNC, n, spindle__vib_rms=5.0 if n < 5 else 1.0)]
         )

@@ -9,15 +9,15 @@ import pytest
 
 from bridge.model.alarm import AlarmState
 from bridge.store import alarm
-from tests.integration.rules_bench import (
+from tests.integration.rules_stage import (
     BAD_STATUS,
     CNC,
     FINAL,
     RULES,
-    Bench,
     Row,
+    Stage,
     at,
-    open_bench,
+    open_stage,
     piece,
     postings,
     settings_for,
@@ -27,8 +27,8 @@ from tests.integration.rules_bench import (
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path) as opened:
         yield opened
 
 
@@ -37,7 +37,7 @@ def rising(start: float = 0) -> list[Row]:
     return vibration(*((start + n / 5, 1.5 + 0.04 * n) for n in range(150)))
 
 
-async def test_rising_vibration_makes_one_alarm_and_one_ticket_with_readings_and_a_picture(bench: Bench):
+async def test_rising_vibration_makes_one_alarm_and_one_ticket_with_readings_and_a_picture(bench: Stage):
     for row in range(0, 300, 10):
         await bench.feed.send(rising()[row : row + 10])
         await bench.step(row / 10)
@@ -62,7 +62,7 @@ async def test_rising_vibration_makes_one_alarm_and_one_ticket_with_readings_and
     assert await bench.evidence(60) == 0
 
 
-async def test_evidence_is_completed_though_a_sensor_sent_what_is_no_number(bench: Bench):
+async def test_evidence_is_completed_though_a_sensor_sent_what_is_no_number(bench: Stage):
     await bench.feed.send(vibration((0, 5.0), (3, 5.0), (3.5, float("nan")), (4, float("inf")), (5, 5.0)))
     await bench.step(30)
     assert await bench.evidence(30) == 1
@@ -71,7 +71,7 @@ async def test_evidence_is_completed_though_a_sensor_sent_what_is_no_number(benc
     assert picture
 
 
-async def test_alarm_is_raised_by_a_timer_without_a_reading_at_its_instant(bench: Bench):
+async def test_alarm_is_raised_by_a_timer_without_a_reading_at_its_instant(bench: Stage):
     await bench.feed.send(vibration((0, 2.0), (5, 3.0)))
     await bench.feed.send(together(FINAL, 8.9, motor__temp=40.0))  # the lane is heard, the machine says nothing
     await bench.step(8.95)
@@ -81,7 +81,7 @@ async def test_alarm_is_raised_by_a_timer_without_a_reading_at_its_instant(bench
     assert await bench.one("select raised_at from alarm") == at(8)
 
 
-async def test_delay_runs_out_in_a_lane_that_is_quiet_for_long(bench: Bench):
+async def test_delay_runs_out_in_a_lane_that_is_quiet_for_long(bench: Stage):
     await bench.feed.send(vibration((0, 2.0), (5, 3.0)))
     await bench.step(7)
     assert bench.follower.wakes_at() == at(9)  # it may be heard by then
@@ -94,7 +94,7 @@ async def test_delay_runs_out_in_a_lane_that_is_quiet_for_long(bench: Bench):
 
 
 @pytest.mark.parametrize("restarts", [False, True])
-async def test_outage_of_the_bridge_makes_no_alarm_that_never_was(bench: Bench, restarts: bool):
+async def test_outage_of_the_bridge_makes_no_alarm_that_never_was(bench: Stage, restarts: bool):
     for second in range(10):
         await bench.feed.send(vibration((second, 1.0)))
         await bench.step(second)
@@ -109,7 +109,7 @@ async def test_outage_of_the_bridge_makes_no_alarm_that_never_was(bench: Bench, 
     assert await bench.one("select count(*) from ticket") == 0
 
 
-async def test_delay_goes_on_after_a_restart_in_its_middle(bench: Bench):
+async def test_delay_goes_on_after_a_restart_in_its_middle(bench: Stage):
     await bench.feed.send(vibration((0, 2.0), (5, 3.0)))
     await bench.step(7)
     await bench.restart()
@@ -118,7 +118,7 @@ async def test_delay_goes_on_after_a_restart_in_its_middle(bench: Bench):
     assert await bench.one("select raised_at from alarm") == at(8)
 
 
-async def test_readings_that_wait_for_their_time_are_found_again_after_a_restart(bench: Bench):
+async def test_readings_that_wait_for_their_time_are_found_again_after_a_restart(bench: Stage):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.step(4)  # the reading at 4 s waits until 5 s
     assert await bench.one("select seq from lane_cursor where lane = 1") == 0
@@ -132,7 +132,7 @@ async def test_readings_that_wait_for_their_time_are_found_again_after_a_restart
     assert await bench.one("select seq from lane_cursor where lane = 1") == 2
 
 
-async def test_order_of_arrival_within_the_lateness_makes_no_difference(bench: Bench):
+async def test_order_of_arrival_within_the_lateness_makes_no_difference(bench: Stage):
     # Below the limit at 2.5 s, but that reading arrives after the one at 3.2 s: the delay of 3 s must not run out.
     await bench.feed.send(vibration((0, 3.0), (3.2, 3.0)))
     await bench.step(3.2)
@@ -143,7 +143,7 @@ async def test_order_of_arrival_within_the_lateness_makes_no_difference(bench: B
     assert await bench.one("select count(*) from alarm") == 0
 
 
-async def test_acknowledged_alarm_closes_when_it_returns_and_recurs_on_the_same_ticket(bench: Bench):
+async def test_acknowledged_alarm_closes_when_it_returns_and_recurs_on_the_same_ticket(bench: Stage):
     await bench.feed.send(vibration((0, 5.0), (3, 5.0)))
     await bench.step(5)
     alarm_id = await bench.one("select id from alarm")
@@ -161,7 +161,7 @@ async def test_acknowledged_alarm_closes_when_it_returns_and_recurs_on_the_same_
     assert await bench.one("select count(*) from outbox") == 1
 
 
-async def test_alarm_that_returned_unseen_closes_by_acknowledgement_and_may_come_again(bench: Bench):
+async def test_alarm_that_returned_unseen_closes_by_acknowledgement_and_may_come_again(bench: Stage):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0), (5, 1.0), (15, 1.0)))
     await bench.step(18)
     alarm_id, state = (await bench.one("select id, state from alarm")).values()
@@ -173,7 +173,7 @@ async def test_alarm_that_returned_unseen_closes_by_acknowledgement_and_may_come
     assert await bench.one("select count(*) from alarm where closed_at is null") == 1
 
 
-async def test_unacknowledged_return_is_raised_again_as_the_same_alarm(bench: Bench):
+async def test_unacknowledged_return_is_raised_again_as_the_same_alarm(bench: Stage):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0), (5, 1.0), (15, 1.0), (20, 3.0), (24, 3.0)))
     await bench.step(26)
     row = await bench.one("select state, returned_at from alarm")
@@ -186,7 +186,7 @@ async def test_acknowledged_alarm_that_still_stands_calls_again_on_an_asset_that
     database_dsn: str, tmp_path: Path
 ):
     rules = RULES.replace("on_delay: 3s, off_delay: 10s", "on_delay: 3s, off_delay: 10s, realarm: 60s")
-    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
         await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
         await bench.step(6)
         alarm_id = await bench.one("select id from alarm")
@@ -199,14 +199,14 @@ async def test_acknowledged_alarm_that_still_stands_calls_again_on_an_asset_that
         assert await bench.one("select state, acked_by from alarm") == {"state": "ACTIVE_UNACK", "acked_by": None}
 
 
-async def test_unknown_never_clears_an_alarm(bench: Bench):
+async def test_unknown_never_clears_an_alarm(bench: Stage):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.feed.send([Row(CNC, "spindle.vib_rms", 5, None, BAD_STATUS)])
     await bench.step(200)
     assert await bench.one("select state, quality from alarm") == {"state": "ACTIVE_UNACK", "quality": "ERROR"}
 
 
-async def test_redelivered_batches_change_nothing(bench: Bench):
+async def test_redelivered_batches_change_nothing(bench: Stage):
     batches = [rising()[:200], rising()[200:], *(piece(n, n) for n in range(8))]
     for rows in batches:
         await bench.feed.send(rows)
@@ -220,7 +220,7 @@ async def test_redelivered_batches_change_nothing(bench: Bench):
     assert await everything(bench) == before
 
 
-async def everything(bench: Bench) -> list[object]:
+async def everything(bench: Stage) -> list[object]:
     """All that the engine wrote, without row numbers that a rollback may skip and without wall times."""
     return [
         await bench.rows("select rule_id, severity, state, raised_at, inputs from alarm order by raised_at"),
@@ -234,8 +234,8 @@ async def everything(bench: Bench) -> list[object]:
     ]
 
 
-async def test_second_engine_takes_turns_and_does_nothing_twice(bench: Bench, database_dsn: str, tmp_path: Path):
-    async with open_bench(database_dsn, tmp_path) as other:
+async def test_second_engine_takes_turns_and_does_nothing_twice(bench: Stage, database_dsn: str, tmp_path: Path):
+    async with open_stage(database_dsn, tmp_path) as other:
         for n in range(20):
             await bench.feed.send(piece(n, n))
             await (bench if n % 2 else other).step(n)
@@ -245,7 +245,7 @@ async def test_second_engine_takes_turns_and_does_nothing_twice(bench: Bench, da
     assert sum(int(p[2]) for p in await postings(bench)) == 19
 
 
-async def test_new_tags_are_followed_while_running(bench: Bench):
+async def test_new_tags_are_followed_while_running(bench: Stage):
     await bench.feed.send(together(CNC, 0, motor__temp=40.0))
     await bench.step(1)
     await bench.feed.send(vibration((2, 5.0), (5, 5.0)))
@@ -255,7 +255,7 @@ async def test_new_tags_are_followed_while_running(bench: Bench):
     assert await bench.one("select sum(qty)::int from production_count") == 1
 
 
-async def test_changed_rule_is_a_new_version_and_a_removed_one_leaves_no_open_alarm(bench: Bench, tmp_path: Path):
+async def test_changed_rule_is_a_new_version_and_a_removed_one_leaves_no_open_alarm(bench: Stage, tmp_path: Path):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.step(6)
     await bench.restart(settings_for(bench.dsn, tmp_path, RULES.replace("v > 4.5", "v > 4.6")))
@@ -268,7 +268,7 @@ async def test_changed_rule_is_a_new_version_and_a_removed_one_leaves_no_open_al
     assert await bench.one("select count(*) from alarm where closed_at is null") == 0
 
 
-async def test_reading_from_a_broken_clock_does_not_stop_the_others(bench: Bench):
+async def test_reading_from_a_broken_clock_does_not_stop_the_others(bench: Stage):
     await bench.feed.send(together(FINAL, 0, parts__good=0, order__number="MO/1"))
     await bench.feed.send([Row(FINAL, "parts.good", 86400 * 365, 1)], received=1)
     await bench.feed.send([Row(FINAL, "parts.good", -86400 * 3650, 1)], received=1.5)

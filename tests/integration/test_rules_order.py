@@ -15,7 +15,7 @@ import pytest
 from bridge.model.alarm import AlarmState
 from bridge.store import alarm, reading
 from bridge.store.database import connect
-from tests.integration.rules_bench import BAD_STATUS, CNC, Bench, Row, at, open_bench, vibration, wait_for
+from tests.integration.rules_stage import BAD_STATUS, CNC, Row, Stage, at, open_stage, vibration, wait_for
 from tests.integration.test_rules_crash import spawn
 
 RULES = """
@@ -70,7 +70,7 @@ def story(seed: int) -> list[Row]:
     return rows
 
 
-async def journal(bench: Bench) -> dict[str, list[Any]]:
+async def journal(bench: Stage) -> dict[str, list[Any]]:
     """What people are told that still holds: alarms and their events, without row numbers and wall times."""
     return {
         "alarms": await bench.rows(
@@ -84,7 +84,7 @@ async def journal(bench: Bench) -> dict[str, list[Any]]:
     }  # fmt: skip
 
 
-async def deliver(bench: Bench, arrivals: Iterable[tuple[float, Row]], rng: random.Random, restarts: float) -> None:
+async def deliver(bench: Stage, arrivals: Iterable[tuple[float, Row]], rng: random.Random, restarts: float) -> None:
     sent: list[Row] = []
     for wall, row in arrivals:
         again = [rng.choice(sent)] if sent and rng.random() < 0.1 else []
@@ -102,7 +102,7 @@ async def straight(server: Any, folder: Path, seed: int) -> dict[str, list[Any]]
     with psycopg.connect(server.dsn_of("postgres"), autocommit=True) as connection:
         connection.execute("drop database if exists straight with (force)")
         connection.execute("create database straight template migrated")
-    async with open_bench(server.dsn_of("straight"), folder, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
+    async with open_stage(server.dsn_of("straight"), folder, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
         for row in story(seed):
             await bench.feed.send([row], received=row.seconds)
             await bench.step(row.seconds)
@@ -121,7 +121,7 @@ async def test_any_order_of_arrival_with_duplicates_and_restarts_gives_the_same_
     arrivals = sorted(
         ((row.seconds + rng.random() * rng.choices(late, [6, 3, 1])[0], row) for row in story(seed)), key=lambda a: a[0]
     )
-    async with open_bench(database_dsn, tmp_path, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
         await deliver(bench, arrivals, rng, restarts=0.05)
         found = await journal(bench)
         corrected = await bench.one("select count(*) from alarm_event where superseded_at is not null or late")
@@ -140,7 +140,7 @@ async def test_kill_of_the_process_while_late_readings_are_corrected_changes_not
     rng = random.Random(7)
     ending = [Row(CNC, "spindle.vib_rms", second, 1.0) for second in (200.0, 300.0)]
     rows = sorted(story(7), key=lambda row: row.seconds + rng.choices([0.0, 20.0], [3, 1])[0] * rng.random()) + ending
-    async with open_bench(database_dsn, tmp_path, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=RULES, lateness_ms=int(1000 * LATENESS_S)) as bench:
         await bench.engine_connection.close()
         process = spawn(bench)
         for n, row in enumerate(rows, 1):
@@ -162,7 +162,7 @@ async def test_kill_of_the_process_while_late_readings_are_corrected_changes_not
     with psycopg.connect(database_server.dsn_of("postgres"), autocommit=True) as connection:
         connection.execute("drop database if exists straight with (force)")
         connection.execute("create database straight template migrated")
-    async with open_bench(database_server.dsn_of("straight"), tmp_path, rules=RULES, lateness_ms=1000) as bench:
+    async with open_stage(database_server.dsn_of("straight"), tmp_path, rules=RULES, lateness_ms=1000) as bench:
         for row in [*story(7), *ending]:
             await bench.feed.send([row], received=row.seconds)
         await bench.step(1000)
@@ -173,12 +173,12 @@ SIMPLE = RULES[: RULES.index("- id: while-running")]
 
 
 @pytest.fixture
-async def simple(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path, rules=SIMPLE) as bench:
+async def simple(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path, rules=SIMPLE) as bench:
         yield bench
 
 
-async def test_alarm_that_never_was_is_retracted_and_stays_visible(simple: Bench):
+async def test_alarm_that_never_was_is_retracted_and_stays_visible(simple: Stage):
     await simple.feed.send(vibration((0, 1.0), (1, 3.0), (4.5, 3.0), (10, 3.0)))
     await simple.step(12)
     assert await simple.one("select state from alarm") == "ACTIVE_UNACK"
@@ -196,7 +196,7 @@ async def test_alarm_that_never_was_is_retracted_and_stays_visible(simple: Bench
     assert "retracted" in notes[0]["note"]
 
 
-async def test_alarm_that_late_readings_show_is_raised_with_a_mark_and_its_ticket(simple: Bench):
+async def test_alarm_that_late_readings_show_is_raised_with_a_mark_and_its_ticket(simple: Stage):
     await simple.feed.send(vibration((0, 1.0), (10, 1.0), (20, 1.0)))
     await simple.step(22)
     await simple.feed.send(vibration((2, 5.0), (5, 5.0)), received=23)
@@ -208,7 +208,7 @@ async def test_alarm_that_late_readings_show_is_raised_with_a_mark_and_its_ticke
     assert await simple.one("select occurrences from ticket") == 1
 
 
-async def test_acknowledgement_survives_a_correction(simple: Bench):
+async def test_acknowledgement_survives_a_correction(simple: Stage):
     await simple.feed.send(vibration((0, 3.0), (3, 3.0), (6, 3.0)))
     await simple.step(8)
     alarm_id = await simple.one("select id from alarm")
@@ -226,7 +226,7 @@ async def test_acknowledgement_survives_a_correction(simple: Bench):
 
 async def test_outage_of_the_bridge_lets_no_delay_run_out_however_long_it_is(database_dsn: str, tmp_path: Path):
     """The lane's writer is away for 200 s and back with what the broker kept: no alarm that never was, not even for a moment."""
-    async with open_bench(database_dsn, tmp_path, rules=SIMPLE) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=SIMPLE) as bench:
         for second in range(10):
             await bench.feed.send(vibration((second, 1.0)))
             await bench.step(second)

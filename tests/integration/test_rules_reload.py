@@ -11,15 +11,15 @@ import pytest
 
 from rules.engine import run
 from rules.rulebook import load_rules
-from tests.integration.rules_bench import (
+from tests.integration.rules_stage import (
     CNC,
     FINAL,
     RULES,
     T0,
-    Bench,
     Row,
+    Stage,
     at,
-    open_bench,
+    open_stage,
     settings_for,
     together,
     vibration,
@@ -37,22 +37,22 @@ MEAN = """
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Bench]:
-    async with open_bench(database_dsn, tmp_path, rules=RULES + OTHER + MEAN) as opened:
+async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+    async with open_stage(database_dsn, tmp_path, rules=RULES + OTHER + MEAN) as opened:
         yield opened
 
 
-async def load(bench: Bench, folder: Path, text: str, second: float) -> None:
+async def load(bench: Stage, folder: Path, text: str, second: float) -> None:
     settings = settings_for(bench.dsn, folder, rules=text)
     await bench.follower.reload(bench.engine_connection, load_rules(settings.rules.files), at(second))
 
 
-def instances(bench: Bench) -> dict[str, object]:
+def instances(bench: Stage) -> dict[str, object]:
     assert bench.follower._memory is not None
     return {i.rule.id: i for asset in bench.follower._memory.plant.assets.values() for i in asset.instances}
 
 
-async def test_reload_leaves_unchanged_rules_alone_and_carries_the_delays_of_changed_ones(bench: Bench, tmp_path: Path):
+async def test_reload_leaves_unchanged_rules_alone_and_carries_the_delays_of_changed_ones(bench: Stage, tmp_path: Path):
     await bench.feed.send(vibration((0, 3.0), (1, 3.0)))
     await bench.step(2.5)
     before = instances(bench)
@@ -70,7 +70,7 @@ async def test_reload_leaves_unchanged_rules_alone_and_carries_the_delays_of_cha
     ]
 
 
-async def test_reload_carries_histories_also_through_a_restart_after_it(bench: Bench, tmp_path: Path):
+async def test_reload_carries_histories_also_through_a_restart_after_it(bench: Stage, tmp_path: Path):
     await bench.feed.send(vibration((0, 4.0), (1, 4.0), (2, 4.0)))
     await bench.step(4)
     await load(bench, tmp_path, RULES + OTHER + MEAN.replace("on_delay: 10s", "on_delay: 12s"), 4)
@@ -85,7 +85,7 @@ async def test_reload_carries_histories_also_through_a_restart_after_it(bench: B
 
 
 async def test_removed_rule_leaves_no_open_alarm_and_a_new_one_starts_with_the_values_that_are_there(
-    bench: Bench, tmp_path: Path
+    bench: Stage, tmp_path: Path
 ):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.step(6)
@@ -102,7 +102,7 @@ async def test_removed_rule_leaves_no_open_alarm_and_a_new_one_starts_with_the_v
     ]
 
 
-async def test_alarm_explains_itself(bench: Bench):
+async def test_alarm_explains_itself(bench: Stage):
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))
     await bench.step(6)
     row = await bench.one("select rule_version, inputs, because from alarm where rule_id = 'vibration'")
@@ -116,7 +116,7 @@ async def test_alarm_explains_itself(bench: Bench):
 
 async def test_shadow_rule_is_journalled_and_causes_nothing(database_dsn: str, tmp_path: Path):
     shadow = RULES.replace("- id: vibration", "- id: vibration\n  shadow: true")
-    async with open_bench(database_dsn, tmp_path, rules=shadow) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=shadow) as bench:
         await bench.feed.send(vibration((0, 5.0), (4, 5.0)))
         await bench.step(6)
         assert await bench.rows("select shadow, severity from alarm") == [{"shadow": True, "severity": "high"}]
@@ -125,7 +125,7 @@ async def test_shadow_rule_is_journalled_and_causes_nothing(database_dsn: str, t
         assert await bench.one("select count(*) from outbox") == 0
 
 
-async def test_rule_that_fails_has_an_alarm_of_its_own_and_works_again_after_a_reload(bench: Bench, tmp_path: Path):
+async def test_rule_that_fails_has_an_alarm_of_its_own_and_works_again_after_a_reload(bench: Stage, tmp_path: Path):
     await bench.feed.send(vibration((0, 1.0)))
     await bench.step(1)
     instances(bench)["vibration"].row = None  # type: ignore[attr-defined]  # any expression fails on it
@@ -146,7 +146,7 @@ async def test_rule_that_fails_has_an_alarm_of_its_own_and_works_again_after_a_r
     assert rows == [{"rule_id": "other", "raised_at": at(5)}, {"rule_id": "vibration", "raised_at": at(5)}]
 
 
-async def test_process_takes_a_changed_file_and_refuses_a_broken_one(bench: Bench, tmp_path: Path):
+async def test_process_takes_a_changed_file_and_refuses_a_broken_one(bench: Stage, tmp_path: Path):
     """The files are watched; what is wrong in a new one is told with its place, and the old rules go on."""
     file, stop = tmp_path / "rules.yaml", asyncio.Event()
     await bench.engine_connection.close()
@@ -182,7 +182,7 @@ async def test_child_is_suppressed_while_its_parents_alarm_is_active_and_calls_w
   response: stop
 """
     )
-    async with open_bench(database_dsn, tmp_path, rules="apiVersion: rules/v1\nrules:\n" + family) as bench:
+    async with open_stage(database_dsn, tmp_path, rules="apiVersion: rules/v1\nrules:\n" + family) as bench:
         await bench.feed.send(together(CNC, 0, coolant__temp=70.0, spindle__vib_rms=1.0))
         await bench.feed.send(vibration((1, 3.0), (5, 3.0)))
         await bench.step(7)
@@ -210,7 +210,7 @@ rules:
   response: look
 """
     line = "acme/dortmund/machining/line1"
-    async with open_bench(database_dsn, tmp_path, rules=rules) as bench:
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
         for second in range(12):
             warm = 70.0 if second >= 4 else 40.0
             rows = [Row(f"{line}/m{n}", "motor.temp", second, warm if n == 2 else 40.0 + n) for n in (1, 2, 3)]
@@ -233,7 +233,7 @@ rules:
 
 @pytest.mark.parametrize("restarts", [False, True])
 async def test_late_readings_after_a_change_of_the_rule_correct_what_the_new_version_told(
-    bench: Bench, tmp_path: Path, restarts: bool
+    bench: Stage, tmp_path: Path, restarts: bool
 ):
     """The alarm that the earlier version raised goes on; nothing goes back to before the change."""
     await bench.feed.send(vibration((0, 3.0), (4, 3.0)))

@@ -129,7 +129,7 @@ class Feed:
 
 
 @dataclass
-class Bench:
+class Stage:
     """A database with a plant, its feed, and an engine that the test steps."""
 
     dsn: str
@@ -164,7 +164,7 @@ class Bench:
 
 
 @asynccontextmanager
-async def open_bench(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Bench]:
+async def open_stage(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Stage]:
     settings = settings_for(dsn, folder, **changes)
     connection, engine_connection = await connect(dsn, "test"), await connect(dsn, "test")
     await apply_plant(connection, settings, T0)
@@ -173,7 +173,7 @@ async def open_bench(dsn: str, folder: Path, **changes: Any) -> AsyncIterator[Be
             await reading.take_lane(connection, lane)
     follower = Follower(settings, load_rules(settings.rules.files))
     await follower.open(engine_connection, T0)
-    bench = Bench(dsn, settings, connection, engine_connection, Feed(connection), follower)
+    bench = Stage(dsn, settings, connection, engine_connection, Feed(connection), follower)
     try:
         yield bench
     finally:
@@ -203,7 +203,7 @@ def piece(second: float, good: int, order: str = "MO/1", **more: object) -> list
     return together(FINAL, second, state="EXECUTE", order__number=order, parts__good=good % 65536, **more)
 
 
-async def postings(bench: Bench) -> list[tuple[str, int, str, str]]:
+async def postings(bench: Stage) -> list[tuple[str, int, str, str]]:
     rows = await bench.rows("select stream, seq, payload from outbox where kind = 'wip_to_fg' order by stream, seq")
     for row in rows:
         assert row["payload"]["sequence"] == row["seq"]
