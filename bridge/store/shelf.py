@@ -32,6 +32,7 @@ async def shelve(
     """Shelve an alarm, which need not stand; one that is shelved already gets the new end and reason. Returns the shelf's id."""
     source: dict[str, Any] = {"rule_id": rule_id, "equipment_id": equipment_id, "now": now, "actor": actor}
     async with connection.transaction():
+        await connection.execute(_QUERIES.lock_alarm, source)
         await connection.execute(_QUERIES.lock_source, source)
         await connection.execute(_QUERIES.unshelve, source)
         values = {**source, "kind": kind, "reason": reason, "until": until}
@@ -49,6 +50,7 @@ async def unshelve(
     """Take an alarm off the shelf before its end; whether it was there."""
     source: dict[str, Any] = {"rule_id": rule_id, "equipment_id": equipment_id, "now": now, "actor": actor}
     async with connection.transaction():
+        await connection.execute(_QUERIES.lock_alarm, source)
         await connection.execute(_QUERIES.lock_source, source)
         row = await (await connection.execute(_QUERIES.unshelve, source)).fetchone()
         if row:
@@ -120,9 +122,9 @@ async def mark_held_back(connection: Connection, alarm_id: int, why: Overlay) ->
     await connection.execute(_QUERIES.set_held_back, {"alarm_id": alarm_id, "overlay": why})
 
 
-async def no_longer_held_back(connection: Connection, now: datetime) -> list[Row]:
-    """Alarms that stand and are held back without a reason any more, locked: id, rule_id, equipment_id, path, severity, ..."""
-    return await (await connection.execute(_QUERIES.no_longer_held_back, {"now": now})).fetchall()
+async def no_longer_held_back(connection: Connection, now: datetime) -> Row | None:
+    """An alarm that stands and is held back without a reason any more, locked: id, rule_id, equipment_id, path, severity, ..."""
+    return await (await connection.execute(_QUERIES.no_longer_held_back, {"now": now})).fetchone()
 
 
 async def annunciate(connection: Connection, alarm_id: int, note: str, now: datetime) -> None:

@@ -24,15 +24,19 @@ _STANDS: Final = frozenset({AlarmState.ACTIVE_UNACK, AlarmState.ACTIVE_ACK, Alar
 async def come_back(connection: Connection, settings: Settings, rules: Mapping[str, Rule], now: datetime) -> int:
     """End what is over, and annunciate what stands and is held back no longer; returns how many alarms that were.
 
-    One transaction: a process that dies in it has ended and told nothing, and the next one does both.
+    Each alarm in a transaction of its own: a process that dies in it has told nothing, and the next one tells it. What is to be told
+    is a matter of what the database says, not of who ended the shelf.
     """
-    async with connection.transaction():
-        for ended in await shelf.end_due(connection, now):
-            log.info("shelf is over", rule=ended["rule_id"], equipment_id=ended["equipment_id"])
-        back = await shelf.no_longer_held_back(connection, now)
-        for row in back:
+    for ended in await shelf.end_due(connection, now):
+        log.info("shelf is over", rule=ended["rule_id"], equipment_id=ended["equipment_id"])
+    back = 0
+    while True:
+        async with connection.transaction():
+            row = await shelf.no_longer_held_back(connection, now)
+            if row is None:
+                return back
             await _annunciate(connection, settings, rules.get(row["rule_id"]), row, now)
-    return len(back)
+        back += 1
 
 
 async def _annunciate(connection: Connection, settings: Settings, rule: Rule | None, row: Row, now: datetime) -> None:

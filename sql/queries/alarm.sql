@@ -60,7 +60,7 @@ select id, state, severity, quality, acked_at is not null as acked, closed_at is
 from alarm
 where id = any(%(ids)s::bigint [])
 order by id
-for update;
+for no key update;
 
 -- name: lock_without_rule
 select id, severity from alarm where closed_at is null and rule_id <> all(%(rules)s::text []) order by id for update;

@@ -1,5 +1,13 @@
 -- Alarms that are shelved or out of service: beside their states.
 
+-- name: lock_alarm
+-- Before the shelf, as the rules do: whoever locks both locks the alarm first.
+select id
+from alarm
+where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and closed_at is null
+order by id
+for no key update;
+
 -- name: lock_source
 -- Whoever shelves or unshelves the same alarm takes turns until the transaction ends.
 select pg_advisory_xact_lock(hashtextextended('amor shelf|' || %(rule_id)s || '|' || %(equipment_id)s::text, 0));
@@ -45,7 +53,7 @@ returning id, rule_id, equipment_id, work_order;
 select alarm_overlay(rule_id, equipment_id, suppressed_by, %(now)s) as overlay, held_back
 from alarm
 where id = %(alarm_id)s
-for update;
+for no key update;
 
 -- name: shelved
 -- What is on the shelf now.
@@ -80,12 +88,20 @@ where rule_id = %(rule_id)s and equipment_id = %(equipment_id)s and closed_at is
 
 -- name: hold_back_below
 -- The alarms that stand on a piece of equipment and below it, of one rule or of every rule.
-with held as (
+with standing as (
+    select a.id
+    from alarm as a
+    inner join equipment as e on a.equipment_id = e.id
+    inner join equipment as above on e.id = above.id or starts_with(e.path, above.path || '/')
+    where above.id = %(equipment_id)s and a.closed_at is null and (%(rule_id)s::text is null or a.rule_id = %(rule_id)s)
+    order by a.id
+    for no key update of a
+),
+
+held as (
     update alarm set held_back = 'out_of_service'
-    from equipment as e, equipment as above
-    where
-        alarm.equipment_id = e.id and above.id = %(equipment_id)s and (e.id = above.id or starts_with(e.path, above.path || '/'))
-        and alarm.closed_at is null and (%(rule_id)s::text is null or alarm.rule_id = %(rule_id)s)
+    from standing
+    where alarm.id = standing.id
     returning alarm.id, alarm.severity
 )
 
@@ -103,7 +119,7 @@ where
 update alarm set held_back = %(overlay)s where id = %(alarm_id)s and held_back is distinct from %(overlay)s;
 
 -- name: no_longer_held_back
--- Alarms that stand, were held back, and have no reason for it any more.
+-- An alarm that stands, was held back, and has no reason for it any more; one that somebody is at is left to the next look.
 select
     a.id, a.rule_id, a.rule_version, a.equipment_id, e.path, a.severity, a.state, a.message, a.inputs, a.raised_at, a.held_back
 from alarm as a
@@ -112,7 +128,8 @@ where
     a.held_back is not null and a.closed_at is null and not a.shadow
     and alarm_overlay(a.rule_id, a.equipment_id, a.suppressed_by, %(now)s) is null
 order by a.id
-for update of a skip locked;
+limit 1
+for no key update of a skip locked;
 
 -- name: annunciate
 with changed as (

@@ -11,7 +11,7 @@ from ticket
 where equipment_id = %(equipment_id)s and failure_mode = %(failure_mode)s and (closed_at is null or state = 'CLOSED')
 order by closed_at is null desc, restarted_at desc nulls last
 limit 1
-for update;
+for no key update;
 
 -- name: open
 -- One open ticket per asset and failure mode, by the unique index even where somebody takes no turns.
@@ -57,7 +57,7 @@ select
 from ticket as t
 inner join equipment as e on t.equipment_id = e.id
 where t.id = %(id)s
-for update of t;
+for no key update of t;
 
 -- name: move
 -- What a step does not name stays as it is.
