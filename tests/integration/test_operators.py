@@ -55,7 +55,7 @@ def with_connectors(settings: Settings) -> Settings:
 
 
 @pytest.fixture
-async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
     async with open_stage(database_dsn, tmp_path, rules=RULES) as opened:
         await opened.restart(with_connectors(opened.settings))
         yield opened
@@ -65,44 +65,44 @@ def plateau(start: float, value: float, seconds: int = 8) -> list[Row]:
     return vibration(*((start + second, value) for second in range(seconds)))
 
 
-async def high(bench: Stage, start: float = 0.0) -> int:
+async def high(stage: Stage, start: float = 0.0) -> int:
     """The machine vibrates too much for long enough; returns the alarm."""
-    await bench.feed.send(plateau(start, 5.0))
-    await bench.step(start + 7)
-    return await bench.one("select max(id) from alarm")
+    await stage.feed.send(plateau(start, 5.0))
+    await stage.step(start + 7)
+    return await stage.one("select max(id) from alarm")
 
 
-async def machine_of(bench: Stage) -> int:
-    return await bench.one(f"select id from equipment where path = '{CNC}'")
+async def machine_of(stage: Stage) -> int:
+    return await stage.one(f"select id from equipment where path = '{CNC}'")
 
 
-async def put_on_shelf(bench: Stage, kind: shelf.ShelfKind = "timed", minutes: float = 60) -> None:
+async def put_on_shelf(stage: Stage, kind: shelf.ShelfKind = "timed", minutes: float = 60) -> None:
     now = datetime.now(UTC)
     await shelf.shelve(
-        bench.connection, "vibration", await machine_of(bench), kind=kind, reason="bearing is on order", actor="olga",
+        stage.connection, "vibration", await machine_of(stage), kind=kind, reason="bearing is on order", actor="olga",
         now=now, until=now + timedelta(minutes=minutes),
     )  # fmt: skip
 
 
-async def caused(bench: Stage) -> dict[str, int]:
+async def caused(stage: Stage) -> dict[str, int]:
     tables = {"tickets": "ticket", "news": "notification", "postings": "outbox"}
-    return {name: await bench.one(f"select count(*) from {table}") for name, table in tables.items()}
+    return {name: await stage.one(f"select count(*) from {table}") for name, table in tables.items()}
 
 
-async def come_back_at(bench: Stage, now: datetime) -> int:
-    return await come_back(bench.connection, bench.settings, bench.follower.rules(), now)
+async def come_back_at(stage: Stage, now: datetime) -> int:
+    return await come_back(stage.connection, stage.settings, stage.follower.rules(), now)
 
 
 # --- actions --------------------------------------------------------------------------------------------------------------
 
 
-async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is_allowed(bench: Stage):
-    await high(bench)
-    assert await bench.one("select count(*) from ticket") == 1
-    news = await bench.one("select target, severity, subject from notification")
+async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is_allowed(stage: Stage):
+    await high(stage)
+    assert await stage.one("select count(*) from ticket") == 1
+    news = await stage.one("select target, severity, subject from notification")
     assert (news["target"], news["severity"]) == ("chat", "high")
     assert news["subject"].startswith("HIGH cnc1: spindle.vib_rms 5 mm/s: v > 4.5")
-    rows = await bench.rows("select connector, kind, payload from outbox order by id")
+    rows = await stage.rows("select connector, kind, payload from outbox order by id")
     [notice] = [row["payload"] for row in rows if row["connector"] == "hook"]
     assert (notice["facts"]["event"], notice["facts"]["severity"]) == ("raise", "high")
     assert notice["facts"]["inputs"]["v"]["value"] == 5.0
@@ -111,145 +111,145 @@ async def test_alarm_opens_a_ticket_tells_people_and_programs_and_writes_what_is
     assert "rule vibration version 1" in write["cause"]
 
 
-async def test_clocks_of_a_ticket_start_with_its_alarm(bench: Stage):
+async def test_clocks_of_a_ticket_start_with_its_alarm(stage: Stage):
     sla = {"high": {"response": "15 min", "restore": "4 h"}}
     promises = TicketsSettings.model_validate({"sla": sla})
-    await bench.restart(bench.settings.model_copy(update={"tickets": promises}))
-    await high(bench)
-    rows = await bench.rows("select kind, started_at, target from ticket_clock order by kind")
-    raised = await bench.one("select raised_at from alarm")
+    await stage.restart(stage.settings.model_copy(update={"tickets": promises}))
+    await high(stage)
+    rows = await stage.rows("select kind, started_at, target from ticket_clock order by kind")
+    raised = await stage.one("select raised_at from alarm")
     assert [(row["kind"], row["started_at"], row["target"]) for row in rows] == [
         ("response", raised, timedelta(minutes=15)), ("restore", raised, timedelta(hours=4)),
     ]  # fmt: skip
 
 
-async def test_write_that_is_not_allowed_is_refused_and_audited(bench: Stage):
-    await high(bench)
-    rows = await bench.rows("select action, subject, detail from audit order by id")
+async def test_write_that_is_not_allowed_is_refused_and_audited(stage: Stage):
+    await high(stage)
+    rows = await stage.rows("select action, subject, detail from audit order by id")
     said = {row["subject"].rpartition("/")[2]: row for row in rows}
     assert said["feed.limit"]["action"] == "tag write asked for"
     assert said["spindle.stop"]["action"] == "tag write refused"
     assert "not among the tags" in said["spindle.stop"]["detail"]["refused"]
 
 
-async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine_starts_again(bench: Stage):
-    await high(bench)
-    before = await caused(bench)
-    await bench.restart(bench.settings)
-    await bench.step(7)
-    assert await caused(bench) == before
+async def test_everything_that_an_alarm_causes_is_written_once_though_the_engine_starts_again(stage: Stage):
+    await high(stage)
+    before = await caused(stage)
+    await stage.restart(stage.settings)
+    await stage.step(7)
+    assert await caused(stage) == before
 
 
 # --- shelved, suppressed, out of service ----------------------------------------------------------------------------------
 
 
-async def test_shelved_alarm_is_logged_and_calls_nobody(bench: Stage):
-    await put_on_shelf(bench)
-    await high(bench)
-    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
-    row = await bench.one("select state, held_back from alarm")
+async def test_shelved_alarm_is_logged_and_calls_nobody(stage: Stage):
+    await put_on_shelf(stage)
+    await high(stage)
+    assert await caused(stage) == {"tickets": 0, "news": 0, "postings": 0}
+    row = await stage.one("select state, held_back from alarm")
     assert (row["state"], row["held_back"]) == ("ACTIVE_UNACK", "shelved")
-    events = await bench.rows("select annunciated from alarm_event where kind in ('RAISE', 'ESCALATE')")
+    events = await stage.rows("select annunciated from alarm_event where kind in ('RAISE', 'ESCALATE')")
     assert [event["annunciated"] for event in events] == [False]
 
 
-async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_all(bench: Stage):
-    await put_on_shelf(bench, minutes=10)
-    await high(bench)
+async def test_alarm_that_still_stands_when_its_shelf_ends_calls_people_after_all(stage: Stage):
+    await put_on_shelf(stage, minutes=10)
+    await high(stage)
     now = datetime.now(UTC)
-    assert await come_back_at(bench, now + timedelta(minutes=9)) == 0
-    assert await come_back_at(bench, now + timedelta(minutes=11)) == 1
-    assert await come_back_at(bench, now + timedelta(minutes=12)) == 0
-    assert (await caused(bench))["tickets"] == 1
-    assert await bench.one("select subject from notification") == (
+    assert await come_back_at(stage, now + timedelta(minutes=9)) == 0
+    assert await come_back_at(stage, now + timedelta(minutes=11)) == 1
+    assert await come_back_at(stage, now + timedelta(minutes=12)) == 0
+    assert (await caused(stage))["tickets"] == 1
+    assert await stage.one("select subject from notification") == (
         "HIGH cnc1: spindle.vib_rms 5 mm/s: v > 4.5 (no longer shelved)"
     )
-    kinds = await bench.rows("select kind, actor from alarm_event where kind in ('UNSHELVE', 'ANNUNCIATE') order by id")
+    kinds = await stage.rows("select kind, actor from alarm_event where kind in ('UNSHELVE', 'ANNUNCIATE') order by id")
     assert [row["kind"] for row in kinds] == ["UNSHELVE", "ANNUNCIATE"]
-    assert await bench.one("select ended_by from shelf") == "time"
+    assert await stage.one("select ended_by from shelf") == "time"
 
 
-async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(bench: Stage):
-    await put_on_shelf(bench, minutes=10)
-    await high(bench)
-    await bench.feed.send(plateau(8, 1.0, 14))
-    await bench.step(22)
+async def test_alarm_that_is_over_when_its_shelf_ends_calls_nobody(stage: Stage):
+    await put_on_shelf(stage, minutes=10)
+    await high(stage)
+    await stage.feed.send(plateau(8, 1.0, 14))
+    await stage.step(22)
     assert (
-        await come_back_at(bench, datetime.now(UTC) + timedelta(minutes=11)) == 1
+        await come_back_at(stage, datetime.now(UTC) + timedelta(minutes=11)) == 1
     )  # RTN_UNACK: seen, and nothing follows
-    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+    assert await caused(stage) == {"tickets": 0, "news": 0, "postings": 0}
 
 
-async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(bench: Stage):
-    await put_on_shelf(bench, "one_shot")
-    await high(bench)
-    assert (await caused(bench))["tickets"] == 0
-    await bench.feed.send(plateau(8, 1.0, 14))
-    await bench.step(22)
-    assert await bench.one("select ended_by from shelf") == "return"
-    await high(bench, 30)
-    assert (await caused(bench))["tickets"] == 1
+async def test_one_shot_shelf_ends_with_its_alarm_and_the_next_one_calls(stage: Stage):
+    await put_on_shelf(stage, "one_shot")
+    await high(stage)
+    assert (await caused(stage))["tickets"] == 0
+    await stage.feed.send(plateau(8, 1.0, 14))
+    await stage.step(22)
+    assert await stage.one("select ended_by from shelf") == "return"
+    await high(stage, 30)
+    assert (await caused(stage))["tickets"] == 1
 
 
-async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_other_occurrence(bench: Stage):
-    await high(bench)
-    await put_on_shelf(bench)
-    assert await bench.one("select held_back from alarm") == "shelved"
+async def test_alarm_that_was_shelved_after_its_ticket_is_told_again_and_is_no_other_occurrence(stage: Stage):
+    await high(stage)
+    await put_on_shelf(stage)
+    assert await stage.one("select held_back from alarm") == "shelved"
     await shelf.unshelve(
-        bench.connection, "vibration", await machine_of(bench), "olga", "bearing is here", datetime.now(UTC)
+        stage.connection, "vibration", await machine_of(stage), "olga", "bearing is here", datetime.now(UTC)
     )
-    assert await come_back_at(bench, datetime.now(UTC)) == 1
-    assert await bench.one("select occurrences from ticket") == 1
-    assert await bench.one("select count(*) from notification") == 2
+    assert await come_back_at(stage, datetime.now(UTC)) == 1
+    assert await stage.one("select occurrences from ticket") == 1
+    assert await stage.one("select count(*) from notification") == 2
 
 
-async def test_what_is_above_an_asset_takes_it_out_of_service(bench: Stage):
-    line = await bench.one("select id from equipment where level = 'work_center'")
+async def test_what_is_above_an_asset_takes_it_out_of_service(stage: Stage):
+    line = await stage.one("select id from equipment where level = 'work_center'")
     now = datetime.now(UTC)
     taken = await shelf.take_out_of_service(
-        bench.connection, line, None, work_order="WO-1", reason="overhaul", actor="olga", now=now
+        stage.connection, line, None, work_order="WO-1", reason="overhaul", actor="olga", now=now
     )
     assert taken is not None
-    await high(bench)
-    assert await bench.one("select held_back from alarm") == "out_of_service"
-    assert (await caused(bench))["tickets"] == 0
-    await shelf.bring_back(bench.connection, taken, "olga", now)
-    assert await come_back_at(bench, datetime.now(UTC)) == 1
-    assert (await caused(bench))["tickets"] == 1
+    await high(stage)
+    assert await stage.one("select held_back from alarm") == "out_of_service"
+    assert (await caused(stage))["tickets"] == 0
+    await shelf.bring_back(stage.connection, taken, "olga", now)
+    assert await come_back_at(stage, datetime.now(UTC)) == 1
+    assert (await caused(stage))["tickets"] == 1
 
 
-async def test_out_of_service_of_another_rule_or_machine_changes_nothing(bench: Stage):
-    other = await bench.one("select id from equipment where name = 'insp1'")
+async def test_out_of_service_of_another_rule_or_machine_changes_nothing(stage: Stage):
+    other = await stage.one("select id from equipment where name = 'insp1'")
     now = datetime.now(UTC)
-    for equipment, rule in ((other, None), (await machine_of(bench), "another-rule")):
+    for equipment, rule in ((other, None), (await machine_of(stage), "another-rule")):
         await shelf.take_out_of_service(
-            bench.connection, equipment, rule, work_order="WO-1", reason="overhaul", actor="olga", now=now
+            stage.connection, equipment, rule, work_order="WO-1", reason="overhaul", actor="olga", now=now
         )
-    await high(bench)
-    assert (await caused(bench))["tickets"] == 1
+    await high(stage)
+    assert (await caused(stage))["tickets"] == 1
 
 
-async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(bench: Stage):
-    await high(bench)
-    await bench.step(30)
-    assert (await caused(bench))["tickets"] == 1
+async def test_ticket_of_an_alarm_that_never_was_has_a_note_of_it(stage: Stage):
+    await high(stage)
+    await stage.step(30)
+    assert (await caused(stage))["tickets"] == 1
     between = vibration(*((second + 0.5, 1.0) for second in range(8)))
-    await bench.feed.send(between, received=31)
-    await bench.step(40)
-    assert await bench.one("select retracted_at is not null from alarm") is True
-    assert await bench.one("select note from ticket_event where kind = 'note'") == (
+    await stage.feed.send(between, received=31)
+    await stage.step(40)
+    assert await stage.one("select retracted_at is not null from alarm") is True
+    assert await stage.one("select note from ticket_event where kind = 'note'") == (
         "late readings showed that the alarm never was"
     )
 
 
-async def again_and_again(bench: Bench, times: int, work: Callable[[Connection], Awaitable[object]]) -> None:
-    async with connected(bench.dsn, "test") as own:
+async def again_and_again(stage: Stage, times: int, work: Callable[[Connection], Awaitable[object]]) -> None:
+    async with connected(stage.dsn, "test") as own:
         for _ in range(times):
             await work(own)
 
 
-async def test_operators_the_engine_and_the_duty_never_wait_for_each_other_in_a_ring(bench: Bench):
-    number, machine = await high(bench), await machine_of(bench)
+async def test_operators_the_engine_and_the_duty_never_wait_for_each_other_in_a_ring(stage: Stage):
+    number, machine = await high(stage), await machine_of(stage)
 
     async def shelve(own: Connection) -> None:
         now = datetime.now(UTC)
@@ -262,61 +262,61 @@ async def test_operators_the_engine_and_the_duty_never_wait_for_each_other_in_a_
         await shelf.bring_back(own, taken or 0, "o", now)
 
     async def duty(own: Connection) -> None:
-        await come_back(own, bench.settings, bench.follower.rules(), datetime.now(UTC))
+        await come_back(own, stage.settings, stage.follower.rules(), datetime.now(UTC))
 
     async def acknowledge(own: Connection) -> None:
         await alarm_store.acknowledge(own, number, "o", "", datetime.now(UTC))
 
     async def engine() -> None:
         for start in range(10, 130, 40):
-            await bench.feed.send([*plateau(start, 1.0, 14), *plateau(start + 15, 5.0)])
-            await bench.step(start + 24)
+            await stage.feed.send([*plateau(start, 1.0, 14), *plateau(start + 15, 5.0)])
+            await stage.step(start + 24)
 
     async with asyncio.timeout(60):
-        others = (again_and_again(bench, 40, work) for work in (shelve, service, duty, acknowledge))
+        others = (again_and_again(stage, 40, work) for work in (shelve, service, duty, acknowledge))
         await asyncio.gather(engine(), *others)
-    assert await bench.one("select count(*) from alarm where closed_at is null") == 1
-    await come_back_at(bench, datetime.now(UTC) + timedelta(minutes=1))
-    assert await bench.one("select held_back from alarm where closed_at is null") is None
+    assert await stage.one("select count(*) from alarm where closed_at is null") == 1
+    await come_back_at(stage, datetime.now(UTC) + timedelta(minutes=1))
+    assert await stage.one("select held_back from alarm where closed_at is null") is None
 
 
-async def test_process_of_the_rules_looks_after_shelves_and_tells_people(bench: Stage):
-    await put_on_shelf(bench, minutes=0.02)
-    await high(bench)
-    assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
+async def test_process_of_the_rules_looks_after_shelves_and_tells_people(stage: Stage):
+    await put_on_shelf(stage, minutes=0.02)
+    await high(stage)
+    assert await caused(stage) == {"tickets": 0, "news": 0, "postings": 0}
     stop = asyncio.Event()
-    running = asyncio.create_task(run(bench.settings, stop))
+    running = asyncio.create_task(run(stage.settings, stop))
     try:
         told = "select count(*) = 1 from outbox where connector = 'chat' and kind = 'notice'"
-        await wait_for(bench.dsn, told, expected=True)
+        await wait_for(stage.dsn, told, expected=True)
     finally:
         stop.set()
         await running
-    assert await bench.one("select state from notification") == "queued"
-    assert await bench.one("select ended_by from shelf") == "time"
-    assert (await caused(bench))["tickets"] == 1
+    assert await stage.one("select state from notification") == "queued"
+    assert await stage.one("select ended_by from shelf") == "time"
+    assert (await caused(stage))["tickets"] == 1
 
 
 # --- feedback ---------------------------------------------------------------------------------------------------------------
 
 
-async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better(bench: Stage):
+async def test_verdicts_become_precision_and_a_limit_that_would_have_done_better(stage: Stage):
     peaks = [5.0, 5.2, 8.0, 9.0]
     for number, peak in enumerate(peaks):
-        await bench.feed.send([*plateau(number * 60, peak), *plateau(number * 60 + 8, 1.0, 15)])
-        await bench.step(number * 60 + 24)
-        await bench.rows("update alarm set acked_at = now(), acked_by = 'olga', state = 'NORMAL', closed_at = returned_at"
+        await stage.feed.send([*plateau(number * 60, peak), *plateau(number * 60 + 8, 1.0, 15)])
+        await stage.step(number * 60 + 24)
+        await stage.rows("update alarm set acked_at = now(), acked_by = 'olga', state = 'NORMAL', closed_at = returned_at"
                          " where closed_at is null returning id")  # fmt: skip
-        await bench.step(number * 60 + 25)
-    alarms = await bench.rows("select id from alarm order by raised_at")
+        await stage.step(number * 60 + 25)
+    alarms = await stage.rows("select id from alarm order by raised_at")
     assert len(alarms) == len(peaks)
     for row, verdict in zip(alarms, ("false", "false", "true", "true"), strict=True):
-        await feedback.give(bench.connection, row["id"], verdict, "olga", "", datetime.now(UTC))
-    rules = bench.follower.rules()
+        await feedback.give(stage.connection, row["id"], verdict, "olga", "", datetime.now(UTC))
+    rules = stage.follower.rules()
     later = datetime.now(UTC) + timedelta(minutes=1)
-    assert await feedback_of_rules.compute(bench.connection, rules, later) == 1
-    assert await feedback_of_rules.compute(bench.connection, rules, later) == 0
-    [row] = await feedback.of_rules(bench.connection)
+    assert await feedback_of_rules.compute(stage.connection, rules, later) == 1
+    assert await feedback_of_rules.compute(stage.connection, rules, later) == 0
+    [row] = await feedback.of_rules(stage.connection)
     assert (row["true_count"], row["false_count"], row["unknown_count"]) == (2, 2, 0)
     assert row["precision_low"] < 0.5 < row["precision_high"]
     assert row["suggestion"] == {
@@ -420,17 +420,17 @@ PARENT = """
 
 async def test_alarm_that_its_parent_suppresses_calls_people_when_the_parent_is_over(database_dsn: str, tmp_path: Path):
     rules = RULES.replace("- id: vibration\n", "- id: vibration\n  parent: machine-stopped\n") + PARENT
-    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
-        await bench.restart(with_connectors(bench.settings))
-        await high(bench)  # with the spindle at 8000 a minute
+    async with open_stage(database_dsn, tmp_path, rules=rules) as stage:
+        await stage.restart(with_connectors(stage.settings))
+        await high(stage)  # with the spindle at 8000 a minute
         child = "from alarm where rule_id = 'vibration'"
-        assert await bench.one(f"select held_back {child}") == "suppressed"
-        assert await caused(bench) == {"tickets": 0, "news": 0, "postings": 0}
-        assert await come_back_at(bench, datetime.now(UTC)) == 0
-        await bench.feed.send([Row(CNC, "spindle.rpm", 8, 0.0), Row(CNC, "spindle.vib_rms", 8, 5.0)])
-        await bench.feed.send([Row(CNC, "spindle.vib_rms", 10, 5.0)])
-        await bench.step(10)
-        assert await come_back_at(bench, datetime.now(UTC)) == 1
-        assert await bench.one(f"select held_back {child}") is None
-        assert (await caused(bench))["tickets"] == 1
-        assert "no longer suppressed" in await bench.one("select subject from notification")
+        assert await stage.one(f"select held_back {child}") == "suppressed"
+        assert await caused(stage) == {"tickets": 0, "news": 0, "postings": 0}
+        assert await come_back_at(stage, datetime.now(UTC)) == 0
+        await stage.feed.send([Row(CNC, "spindle.rpm", 8, 0.0), Row(CNC, "spindle.vib_rms", 8, 5.0)])
+        await stage.feed.send([Row(CNC, "spindle.vib_rms", 10, 5.0)])
+        await stage.step(10)
+        assert await come_back_at(stage, datetime.now(UTC)) == 1
+        assert await stage.one(f"select held_back {child}") is None
+        assert (await caused(stage))["tickets"] == 1
+        assert "no longer suppressed" in await stage.one("select subject from notification")
