@@ -139,10 +139,9 @@ class Plant:
             (self._holding.add if asset.held else self._holding.discard)(asset)
             self._unheard.discard(asset)
             wake = asset.may_wake_at()
-            if wake != asset.wake:
-                asset.wake = wake
-                if wake is not None:
-                    heapq.heappush(self._sleeping, (wake, asset.equipment_id))
+            # A later one than is noted is found when that has come: one note an asset, however often it is put off.
+            if wake is not None and (asset.wake is None or wake < asset.wake):
+                self._note(asset, wake)
         self.touched.clear()
         self.new.clear()
 
@@ -210,11 +209,19 @@ class Plant:
 
     def _awake(self, now: datetime) -> Iterator[Asset]:
         while self._sleeping and self._sleeping[0][0] <= now:
-            wake, equipment_id = heapq.heappop(self._sleeping)
+            noted, equipment_id = heapq.heappop(self._sleeping)
             asset = self.assets[equipment_id]
-            if asset.wake == wake:
-                asset.wake = None
+            if asset.wake != noted:
+                continue
+            asset.wake, wake = None, asset.may_wake_at()
+            if wake is not None and wake > now:
+                self._note(asset, wake)
+            elif wake is not None:
                 yield asset
+
+    def _note(self, asset: Asset, wake: datetime) -> None:
+        asset.wake = wake
+        heapq.heappush(self._sleeping, (wake, asset.equipment_id))
 
     def _lateness_of(self, source: str) -> timedelta:
         rules = self.settings.rules
