@@ -109,5 +109,5 @@ class Writer:
             severity="high", quality="ERROR", message=f"rule {rule.id} does not work any longer: {instance.error}",
             consequence=f"nobody watches: {rule.consequence or rule.id}",
             response=f"mend the rule in {rule.file}:{rule.line} and load it again", inputs={},
-            at=asset.ruled or asset.released or self.now, shadow=rule.shadow,
+            at=asset.ruled or asset.released or self.now,  # also of a rule on trial: that it fails is to be seen
         )  # fmt: skip
