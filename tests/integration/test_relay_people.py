@@ -174,7 +174,9 @@ async def test_reconciliation_lists_what_was_posted_by_hand_and_corrects_nothing
     assert "2 more than was posted" in line["proposal"]
     assert await erp.good_posted(ORDER) == 11
     assert await outbox.open_count(connection) == {}
-    kept = await (await connection.execute("select differences from reconciliation where actor <> 'relay' order by id")).fetchall()
+    kept = await (
+        await connection.execute("select differences from reconciliation where actor <> 'relay' order by id")
+    ).fetchall()
     assert [row["differences"] for row in kept] == [0, 1]
 
 
