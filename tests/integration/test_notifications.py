@@ -12,7 +12,11 @@ import structlog
 from bridge.config.settings import AppriseSettings, Settings
 from bridge.erp import relay
 from bridge.erp.notify.secrets import hidden, secrets_of
+from bridge.erp.webhook import Webhook
+from bridge.erp.webhook.envelope import envelope
 from bridge.model.alarm import Severity
+from bridge.model.notice import Notice
+from bridge.model.production import EventKind, event_id
 from bridge.store import notification
 from bridge.store.database import connected
 from bridge.store.notification import News
@@ -264,3 +268,13 @@ def test_what_passes_quiet_hours_is_a_matter_of_the_target():
     midnight = datetime(2026, 7, 1, 23, tzinfo=UTC)
     assert decide(table(quiet=NIGHT, passes="medium"), Severity.MEDIUM, midnight, []) is None
     assert decide(table(quiet=NIGHT, passes="medium"), Severity.LOW, midnight, []).why == QUIET
+
+
+def test_alarm_is_an_event_of_a_webhook():
+    notice = Notice(
+        event_id("t", "n", 1), "cnc1: vibration", "4.9", "high", NOW, {"equipment": "acme/cnc1", "alarm": 7}
+    )
+    sent = envelope(notice, "plant")
+    assert (sent["type"], sent["subject"], sent["id"]) == ("alarm.event", "acme/cnc1", str(notice.event_id))
+    assert sent["data"]["facts"]["alarm"] == 7
+    assert EventKind.NOTICE in Webhook.kinds
