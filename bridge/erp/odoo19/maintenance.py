@@ -15,6 +15,7 @@ from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import instant, odoo_time
 from bridge.erp.odoo19.production import shown
+from bridge.erp.posting import readable
 from bridge.errors import BusinessError
 from bridge.model.production import RequestState, WorkRequest, WorkRequestState
 
@@ -58,24 +59,17 @@ async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRe
     stages = await client.read(
         "maintenance.stage/search_read", {"domain": [], "fields": ["done"], "order": "sequence, id"}
     )
-    closing = {stage["id"] for stage in stages if stage["done"]}
-    first = next((stage["id"] for stage in stages if not stage["done"]), None)
+    closing = {stage["id"] for stage in stages if stage.get("done")}
+    first = next((stage["id"] for stage in stages if not stage.get("done")), None)
     changed = [] if since is None else [["write_date", ">=", odoo_time(since)]]
     # Without `active_test` archived ones are left out.
-    body = {
-        "domain": changed,
-        "fields": ["stage_id", "archive", "write_date"],
-        "order": "id",
-        "context": {"active_test": False},
-    }
-    return [
-        _state(record, closing, first)
-        for record in await client.read("maintenance.request/search_read", body)
-        if record["stage_id"]
-    ]
+    context = {"active_test": False}
+    body = {"domain": changed, "fields": ["stage_id", "archive", "write_date"], "order": "id", "context": context}
+    records = await client.read("maintenance.request/search_read", body)
+    return readable(records, lambda record: _state(record, closing, first))
 
 
-def _state(record: dict[str, Any], closing: set[int], first: int | None) -> WorkRequestState:
+def _state(record: Mapping[str, Any], closing: set[int], first: int | None) -> WorkRequestState:
     stage, changed_at = record["stage_id"][0], instant(record["write_date"])
     if changed_at is None:
         raise BusinessError(f"maintenance request {record['id']} has no time of change in Odoo")
