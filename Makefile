@@ -31,10 +31,12 @@ venv:
 venv-dev:
 	@.ci/venv dev
 
-# Browser tests want Debian's chromium; the rest does not.
+# Browser tests want Debian's chromium; the rest does not. Most tests wait for servers and not for the processor: three workers, each with
+# servers of its own and whole files, keep two cores busy. ARGS of one's own run in one process, as a debugger wants it.
+WORKERS := $(if $(ARGS),,-n 3 --dist loadfile)
 test: venv-dev
 	@case '$(ARGS)' in ''|*browser*) .ci/chromium ;; esac
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(WORKERS) $(ARGS)
 
 # Odoo is in none of the registries that the tests install from.
 test-odoo: venv-dev
