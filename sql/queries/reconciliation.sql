@@ -2,21 +2,22 @@
 
 -- name: ledger
 -- One row an order that had good pieces of a final operation, or a posting, since an instant. Quantities are of the whole order.
+-- What was taken back later is in none of them: a piece that was made stays made.
 with orders as (
     select order_number from production_count
     where is_final and kind = 'good' and order_number is not null and ts >= %(since)s
     union
     select payload ->> 'order_ref' from outbox
-    where connector = %(connector)s and kind in ('wip_to_fg', 'reversal') and created_at >= %(since)s
+    where connector = %(connector)s and kind = 'wip_to_fg' and created_at >= %(since)s
 ),
 
 posting as (
     select
         payload ->> 'order_ref' as order_number,
         state,
-        case kind when 'reversal' then -1 else 1 end * (payload ->> 'quantity')::numeric as quantity
+        (payload ->> 'quantity')::numeric as quantity
     from outbox
-    where connector = %(connector)s and kind in ('wip_to_fg', 'reversal') and payload ->> 'order_ref' in (select order_number from orders)
+    where connector = %(connector)s and kind = 'wip_to_fg' and payload ->> 'order_ref' in (select order_number from orders)
 )
 
 select

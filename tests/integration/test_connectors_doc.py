@@ -39,6 +39,8 @@ ENVIRONMENT = {
     "WEBHOOK_SECRET": SECRET,
     "CLIENT_SECRET": "x",
     "MES_KEY": "simulated-key",
+    "ODOO_KEY": "simulated-key",
+    "TRYTON_KEY": "simulated-key",
 }
 
 
@@ -79,5 +81,5 @@ async def test_description_of_the_page_carries_pieces(tmp_path, block):
 
 
 def test_page_has_a_section_for_every_connector_here():
-    for title in ("SAP S/4HANA", "Business Central", "ERPNext", "Webhook", "Declarative"):
+    for title in ("Odoo 19", "Tryton 8.2", "SAP S/4HANA", "Business Central", "ERPNext", "Webhook", "Declarative"):
         assert f"\n## {title}" in PAGE

@@ -33,7 +33,7 @@ class TellsTotals(Protocol):
     """A connector whose system can say how much of an order it has as finished goods."""
 
     async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, Decimal]:
-        """Per order the pieces in the system, less what was taken back; an order that it does not know is left out."""
+        """Per order the pieces booked as made, what was taken back later not taken off; an order that it does not know is left out."""
         ...
 
 
