@@ -9,14 +9,15 @@ import typer
 from rich.console import Console
 
 bench = typer.Typer(
-    help="How fast this machine takes readings in, and what the anomaly rule finds.", invoke_without_command=True
+    help="How fast this machine takes readings in, judges and posts, and what the anomaly rule finds.",
+    invoke_without_command=True,
 )
 _PARTS = ("one_per_message", "hundred_per_message", "commit_ms", "outage")
 
 
 @bench.callback()
 def _all(context: typer.Context) -> None:
-    """How fast this machine takes readings in; without a command all of it."""
+    """How fast this machine takes readings in, judges and posts, and what the anomaly rule finds; without a command, `mqtt`."""
     if context.invoked_subcommand is None:
         mqtt()
 

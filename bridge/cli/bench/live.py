@@ -7,10 +7,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any, Final
 
 from bridge.cli.bench.place import QUERIES, Place, published
+from bridge.cli.bench.resident import rss_mb
 
 OUTAGE_RATE: Final = 2000
 _WARM_S: Final = 3.0
@@ -39,20 +39,20 @@ def outage(place: Place, seconds: float) -> dict[str, Any]:
     place.subscribe_bridge()
     with place.bridge() as process, _publishing(place, OUTAGE_RATE) as publisher:
         time.sleep(_WARM_S + 5)
-        before = _rss_mb(process)
+        before = rss_mb(process.pid)
         place.database.stop()
         stopped = time.monotonic()
         peak = before
         while time.monotonic() < stopped + seconds:
             time.sleep(_LOOK_S)
-            peak = max(peak, _rss_mb(process))
+            peak = max(peak, rss_mb(process.pid))
         place.database.start()
         backlog = int((time.monotonic() - stopped) * OUTAGE_RATE)
         drained_s, peak = _drained(place, process, peak)
         began = datetime.now(UTC) + timedelta(seconds=1)
         time.sleep(_AFTER_S)
         ended = datetime.now(UTC)
-        peak = max(peak, _rss_mb(process))
+        peak = max(peak, rss_mb(process.pid))
         count = _end(publisher)
         place.wait_for_rows(count, process)
     stored = place.row(QUERIES.stored)
@@ -71,7 +71,7 @@ def _drained(place: Place, process: subprocess.Popen[str], peak: float) -> tuple
     """Seconds until commits are live again, and the most memory meanwhile."""
     began = time.monotonic()
     while True:
-        peak = max(peak, _rss_mb(process))
+        peak = max(peak, rss_mb(process.pid))
         behind = place.row(QUERIES.newest)["behind_s"]
         if behind is not None and behind < _LIVE_S:
             return time.monotonic() - began, peak
@@ -97,11 +97,3 @@ def _end(publisher: subprocess.Popen[str]) -> int:
 def _percentiles(place: Place, began: datetime, ended: datetime) -> dict[str, float]:
     ms = place.row(QUERIES.commit_ms, {"begins": began, "ends": ended})["ms"]
     return dict(zip(("p50", "p95", "p99"), ms, strict=True))
-
-
-def _rss_mb(process: subprocess.Popen[str]) -> float:
-    """Resident memory of a process, MB of 10^6 bytes."""
-    for line in Path(f"/proc/{process.pid}/status").read_text().splitlines():
-        if line.startswith("VmRSS:"):
-            return int(line.split()[1]) * 1024 / 1e6
-    return 0.0

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, model_validator
 
 from bridge.config.settings.relay import RateTable
-from bridge.config.settings.table import Table
+from bridge.config.settings.table import Table, zone_name
 
 
 class NoAuth(Table):
@@ -83,18 +82,9 @@ class HttpConnectorTable(RateTable):
     timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
     poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
     max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
-    time_zone: str = Field(
+    time_zone: Annotated[str, AfterValidator(lambda name: name and zone_name(name))] = Field(
         "", description="IANA zone of posting dates and of the system's times that name none. Default: the plant's."
     )
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name or "UTC")
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"unknown time zone {name!r}; write an IANA name such as Europe/Berlin") from None
-        return name
 
     def placed(self, folder: Path, zone: str) -> Self:
         """With all files found from the folder of the configuration, and in the plant's zone where none is given."""

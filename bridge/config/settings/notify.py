@@ -5,12 +5,12 @@ from __future__ import annotations
 import fnmatch
 from datetime import time, timedelta
 from typing import Annotated, Literal, Self
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from bridge.config.settings.relay import RateTable
-from bridge.config.settings.table import Duration, Table
+from bridge.config.settings.table import Duration, Table, ZoneName
 from bridge.model.alarm import Severity
 from bridge.model.calendar import WEEKDAYS, Weekday
 
@@ -38,7 +38,7 @@ class AppriseSettings(RateTable):
     roles: list[str] = Field(
         min_length=1, description="Roles whose people it reaches; rules and escalations name them."
     )
-    time_zone: str = Field("UTC", description="IANA name of the zone of its quiet hours. Default UTC.")
+    time_zone: ZoneName = Field("UTC", description="IANA name of the zone of its quiet hours. Default UTC.")
     quiet: list[QuietHours] = Field(default_factory=list, description="When only what passes goes out. Default never.")
     passes: Severity = Field(
         Severity.CRITICAL, description="This severity and above passes quiet hours. Default critical."
@@ -59,15 +59,6 @@ class AppriseSettings(RateTable):
                 "apprise knows no such address; see its list of URLs, https://github.com/caronc/apprise/wiki"
             )
         return url
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"unknown time zone {name!r}; write an IANA name such as Europe/Berlin") from None
-        return name
 
     @property
     def zone(self) -> ZoneInfo:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from datetime import time
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 from pydantic import Field, field_validator
 
-from bridge.config.settings.table import Table
+from bridge.config.settings.table import Table, ZoneName
 from bridge.config.units import check_unit
 from bridge.model.calendar import WEEKDAYS, Weekday
 from bridge.model.equipment import EquipmentPath, TagKind
@@ -17,16 +17,7 @@ class Plant(Table):
     """The plant that this system serves."""
 
     name: str = Field(description="What the control tower's header says.")
-    time_zone: str = Field("UTC", description="IANA name of the zone of shifts and posting dates. Default UTC.")
-
-    @field_validator("time_zone")
-    @classmethod
-    def _zone_exists(cls, name: str) -> str:
-        try:
-            ZoneInfo(name)
-        except (ZoneInfoNotFoundError, ValueError):
-            raise ValueError(f"unknown time zone {name!r}; write an IANA name such as Europe/Berlin") from None
-        return name
+    time_zone: ZoneName = Field("UTC", description="IANA name of the zone of shifts and posting dates. Default UTC.")
 
     @property
     def zone(self) -> ZoneInfo:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Annotated, Any, Final
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, PlainSerializer
 
 _DURATION: Final = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)")
 _UNITS: Final = {"ms": "milliseconds", "s": "seconds", "min": "minutes", "h": "hours", "d": "days"}
@@ -36,3 +37,16 @@ def _written(duration: timedelta) -> str:
 
 Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(_written, when_used="json")]
 """A length of time, written as a number with ms, s, min, h or d."""
+
+
+def zone_name(name: str) -> str:
+    """The name of a time zone that exists. Raises ValueError."""
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError):
+        raise ValueError(f"unknown time zone {name!r}; write an IANA name such as Europe/Berlin") from None
+    return name
+
+
+ZoneName = Annotated[str, AfterValidator(zone_name)]
+"""The IANA name of a time zone that exists."""
