@@ -10,8 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, NamedTuple, Protocol, Self, runtime_checkable
 
 from bridge.errors import BusinessError
 from bridge.model.notice import Notice, TagWrite
@@ -170,5 +171,44 @@ class Connector(Protocol):
         """What the system does not know of the table's items, units, locations and reasons, and of these equipment paths.
 
         Empty: all is there. Changes nothing.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class OrderTotals:
+    """What the system holds of an order now, in our unit of what the order makes; what was taken back, by us or by hand, taken off.
+
+    `good` is what it has as made, `scrap` what it has as scrapped; None where its documents do not tell.
+    """
+
+    good: Decimal
+    scrap: Decimal | None = None
+
+
+@runtime_checkable
+class TellsTotals(Protocol):
+    """A connector whose system can say how much of an order it has as made."""
+
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
+        """Per order what the system holds of it; an order that it does not know, or that nothing was posted to, may be left out."""
+        ...
+
+
+class Place(NamedTuple):
+    """An item of ours at a location of ours; the location empty: all that the system counts as its stock."""
+
+    item: str
+    location: str
+
+
+@runtime_checkable
+class TellsStock(Protocol):
+    """A connector whose system can say how much of an item may be promised."""
+
+    async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
+        """What is available at each place, in our unit of the item (the inverse of `items`' factor, exact); 0 where there is none.
+
+        A place whose item the system does not know is left out. Raises only ConnectorErrors.
         """
         ...

@@ -14,7 +14,17 @@ from types import TracebackType
 from typing import Final, Self
 
 from bridge.config.settings import OdooSettings
-from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry, refuse_lots
+from bridge.erp.connector import (
+    Answer,
+    Event,
+    Found,
+    MasterDataProblem,
+    OrderTotals,
+    Refusal,
+    Step,
+    cannot_carry,
+    refuse_lots,
+)
 from bridge.erp.odoo19 import inbound, maintenance, master_data, production, scrap
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import DIGITS
@@ -149,9 +159,10 @@ class Odoo19:
         """Outgoing deliveries."""
         return await inbound.read_shipments(self._client, since)
 
-    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, Decimal]:
-        """What the done productions of each order made (see TellsTotals in bridge/erp/relay/reconcile.py)."""
-        return await inbound.read_totals(self._client, order_refs)
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
+        """What the done productions of each order made."""
+        totals = await inbound.read_totals(self._client, order_refs)
+        return {order: OrderTotals(good) for order, good in totals.items()}
 
     async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
         """Requests by their stages."""

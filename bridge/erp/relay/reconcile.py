@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
-from typing import Final, NamedTuple, Protocol, runtime_checkable
+from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 import structlog
 
+from bridge.erp.connector import OrderTotals, TellsTotals
 from bridge.erp.relay.dispatcher import Lane
 from bridge.erp.relay.rhythm import pause
 from bridge.errors import ConnectorError
@@ -26,15 +27,6 @@ log = structlog.get_logger()
 SPAN: Final = timedelta(days=35)  # orders that had something to do in the last accounting period
 _ASK_AGAIN_S: Final = 600.0
 _LOOKS: Final = 5  # while orders are being posted, their numbers change between two looks
-
-
-@runtime_checkable
-class TellsTotals(Protocol):
-    """A connector whose system can say how much of an order it has as finished goods."""
-
-    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, Decimal]:
-        """Per order the pieces booked as made, what was taken back later not taken off; an order that it does not know is left out."""
-        ...
 
 
 class Comparison(NamedTuple):
@@ -61,12 +53,12 @@ async def compare(connection: Connection, connector: str, system: object, since:
 
 
 async def _differences(system: object, ledgers: Sequence[OrderLedger]) -> list[Difference]:
-    totals: Mapping[str, Decimal] | None = None
+    totals: Mapping[str, OrderTotals] | None = None
     if isinstance(system, TellsTotals):
         totals = await system.read_totals([ledger.order_number for ledger in ledgers])
     found = []
     for ledger in ledgers:
-        erp = None if totals is None else totals.get(ledger.order_number, Decimal(0))
+        erp = None if totals is None else totals.get(ledger.order_number, OrderTotals(Decimal(0))).good
         if proposal := propose(ledger, erp):
             found.append(Difference(ledger, erp, proposal))
     return found

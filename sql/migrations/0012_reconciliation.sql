@@ -1,0 +1,2 @@
+-- Reconciliation of net quantities, scrap as well.
+select 1;
