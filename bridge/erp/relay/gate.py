@@ -25,6 +25,20 @@ log = structlog.get_logger()
 
 CircuitState = Literal["closed", "open", "half open"]
 
+ConditionState = Literal["works", "failing", "refused"]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """How a connector is, for people: it works, its system fails (the circuit is not closed), or refuses the key.
+
+    `until`: the event loop's time at which it is tried again; meaningless while it works.
+    """
+
+    state: ConditionState
+    reason: str = ""
+    until: float = 0.0
+
 
 @dataclass(slots=True)
 class Bucket:
@@ -57,12 +71,21 @@ class Gate:
         self._refusals = 0
         self._openings = 0
         self._until = 0.0
+        self._reason = ""
         self.state: CircuitState = "closed"
+        self.changed = asyncio.Event()  # set whenever `condition` may be another; who looks clears it
 
     @property
     def most(self) -> int | None:
         """How many events may be in hand: one while the circuit is half open, otherwise None for as many as there may be."""
         return 1 if self.state == "half open" else None
+
+    @property
+    def condition(self) -> Condition:
+        """How the connector is now."""
+        if self._refusals:
+            return Condition("refused", self._reason, self._until)
+        return Condition("works") if self.state == "closed" else Condition("failing", self._reason, self._until)
 
     async def ready(self, stop: asyncio.Event) -> None:
         """Until the pause is over, or `stop`."""
@@ -80,6 +103,8 @@ class Gate:
         """The system took a request."""
         if self.state != "closed":
             self._log.info("works again", was_open=self._openings)
+        if self.condition.state != "works":
+            self.changed.set()
         self.state, self._failures, self._refusals, self._openings = "closed", 0, 0, 0
 
     def failed(self, error: Exception) -> None:
@@ -96,6 +121,7 @@ class Gate:
         self._refusals += 1
         wait = self._rhythm.refused_key.delay(self._refusals, 1.0)
         self._pause(wait)
+        self._tell(error)
         self._log.error("the key is refused, connector paused", reason=str(error), pause_s=wait.total_seconds())
 
     def _count(self, error: Exception) -> None:
@@ -110,6 +136,11 @@ class Gate:
         if self.state == "closed":
             self._log.warning("failing, circuit open", reason=str(error), failures=self._failures)
         self.state = "open"
+        self._tell(error)
+
+    def _tell(self, error: Exception) -> None:
+        self._reason = str(error) or type(error).__name__
+        self.changed.set()
 
     def _pause(self, wait: timedelta) -> None:
         self._until = max(self._until, _now() + wait.total_seconds())

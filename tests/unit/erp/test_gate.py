@@ -105,3 +105,27 @@ async def test_retry_after_holds_everything_but_no_longer_than_the_longest_pause
     gate.failed(TransientError("429", timedelta(days=365)))
     async with asyncio.timeout(5):
         await gate.ready(asyncio.Event())
+
+
+async def test_condition_tells_people_why_nothing_goes_out_and_when_it_works_again():
+    gate = Gate("erp", RHYTHM)
+    assert gate.condition.state == "works"
+    gate.failed(CredentialsError("the ERP refuses the key"))
+    assert (gate.condition.state, gate.condition.reason) == ("refused", "the ERP refuses the key")
+    assert gate.changed.is_set()
+    gate.changed.clear()
+    gate.worked()
+    assert gate.condition.state == "works"
+    assert gate.changed.is_set()
+    gate = await opened()
+    assert (gate.condition.state, gate.condition.reason) == ("failing", "away")
+    await gate.ready(asyncio.Event())
+    assert (gate.state, gate.condition.state) == ("half open", "failing")
+
+
+async def test_condition_that_stays_is_not_told_again():
+    gate = Gate("erp", RHYTHM)
+    gate.worked()
+    gate.failed(TransientError("away"))  # one failure is no condition yet
+    gate.failed(BusinessError("unknown item"))
+    assert not gate.changed.is_set()
