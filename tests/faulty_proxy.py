@@ -38,7 +38,10 @@ class Fault:
 
 
 class FaultyProxy:
-    """Before one port of this machine. `requests` counts what reached the system, by `METHOD path`."""
+    """Before one port of this machine. `requests` counts what reached the system, by `METHOD path`.
+
+    `longest_address` is the longest of their addresses with its query, in bytes.
+    """
 
     def __init__(self, port: int) -> None:
         self._port = port
@@ -48,6 +51,7 @@ class FaultyProxy:
         self._idle.set()
         self.requests: Counter[str] = Counter()
         self.applied: Counter[str] = Counter()
+        self.longest_address = 0
         self.url = ""
 
     @classmethod
@@ -113,6 +117,7 @@ class FaultyProxy:
 
     async def _carry_out(self, request: bytes, name: str) -> bytes:
         self.requests[name] += 1
+        self.longest_address = max(self.longest_address, len(request.partition(b"\r\n")[0].split(b" ")[1]))
         self._busy += 1
         self._idle.clear()
         try:

@@ -46,11 +46,13 @@ def odoo_server(request, tmp_path_factory):
 def pytest_generate_tests(metafunc):
     """Every connector of the table goes through the same suite; where a test asks for a kind, with each kind that it carries.
 
-    `not_promised` of a system says by name and reason which tests ask for what its connector cannot promise.
+    `not_promised` of a system says by name and reason which tests ask for what its connector cannot promise. A module's ASKS names
+    a method that not every connector has: its tests are of those that have it.
     """
     if "system_type" not in metafunc.fixturenames:
         return
-    business = [name for name in sorted(CONNECTORS) if _kinds(name)]
+    asked = getattr(metafunc.module, "ASKS", "kinds")
+    business = [name for name in sorted(CONNECTORS) if _kinds(name) and hasattr(CONNECTORS[name], asked)]
     told = {name: getattr(SYSTEMS.get(name), "not_promised", {}) for name in business}
     names = [name for name, without in told.items() if metafunc.function.__name__ not in without]
     if "kind" in metafunc.fixturenames:
