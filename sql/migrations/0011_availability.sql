@@ -1,2 +1,41 @@
 -- Levels of stock for warehouses and shops, and what was taken back.
-select 1;
+
+-- Pieces that a person or a rule took back from an order. Each part of it is an event of the outbox, in the stream of the one that it
+-- takes back of. The key makes the decision unique: who asks again with it, after a crash or a second click, takes back nothing more.
+create table reversal (
+    id bigint generated always as identity primary key,
+    key text not null unique,
+    connector text not null,
+    order_number text not null,
+    quantity numeric not null check (quantity > 0),
+    reason text not null check (reason <> ''),
+    actor text not null,
+    at timestamptz not null,
+    written_at timestamptz not null default now()
+);
+
+create table reversal_part (
+    outbox_id bigint primary key references outbox (id),
+    reversal_id bigint not null references reversal (id),
+    reverses_id bigint not null references outbox (id)
+);
+comment on column reversal_part.reverses_id is 'The event that the part takes back of.';
+create index reversal_part_reversal on reversal_part (reversal_id);
+
+-- What was posted of an order is found by the order, also where a person moved an event to another one than its stream's.
+create index outbox_produced on outbox (connector, (payload ->> 'order_ref')) where kind = 'wip_to_fg';
+
+-- The last level that was written for a warehouse or a shop, of each of its streams.
+create table stock_level (
+    source text not null,
+    target text not null,
+    item text not null,
+    location text not null,
+    sequence bigint not null check (sequence > 0),
+    available numeric not null,
+    outbox_id bigint not null references outbox (id),
+    written_at timestamptz not null default now(),
+    primary key (source, target, item, location)
+);
+comment on column stock_level.source is 'The connector whose system knows the stock; target is the one that is told.';
+comment on column stock_level.location is 'Empty: all that the system counts as its stock.';

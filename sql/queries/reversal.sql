@@ -1,0 +1,48 @@
+-- What is taken back of what was posted.
+
+-- name: lock_order
+-- The lock that postings of the order take as well (production_count.sql): what is left to take back stays so until the end.
+select pg_advisory_xact_lock(hashtextextended('amor posting|' || %(order_number)s, 0));
+
+-- name: written
+-- What a key has taken back already.
+select
+    r.connector, r.order_number, r.quantity,
+    array(select p.outbox_id from reversal_part as p where p.reversal_id = r.id order by p.outbox_id) as outbox_ids
+from reversal as r
+where r.key = %(key)s;
+
+-- name: posted
+-- Good pieces that were posted to an order, newest first, with what was taken back of each: done, on its way or parked, all of it
+-- counts. Quantities stay texts: a person may have written anything into a parked one.
+with posted as (
+    select id, stream, state, payload ->> 'event_id' as event_id, payload ->> 'quantity' as quantity
+    from outbox
+    where connector = %(connector)s and kind = 'wip_to_fg' and payload ->> 'order_ref' = %(order_number)s
+),
+
+taken_back as (
+    select
+        payload -> 'reverses' -> 'payload' ->> 'event_id' as event_id,
+        array_agg(coalesce(payload ->> 'quantity', '')) as quantities
+    from outbox
+    where connector = %(connector)s and kind = 'reversal' and stream in (select stream from posted)
+    group by 1
+)
+
+select p.id, p.stream, p.state, p.event_id, p.quantity, coalesce(t.quantities, '{}') as taken_back
+from posted as p
+left join taken_back as t on p.event_id = t.event_id
+order by p.id desc;
+
+-- name: payload
+select payload from outbox where id = %(id)s;
+
+-- name: insert
+insert into reversal (key, connector, order_number, quantity, reason, actor, at)
+values (%(key)s, %(connector)s, %(order_number)s, %(quantity)s, %(reason)s, %(actor)s, %(at)s)
+on conflict (key) do nothing
+returning id;
+
+-- name: insert_part
+insert into reversal_part (outbox_id, reversal_id, reverses_id) values (%(outbox_id)s, %(reversal_id)s, %(reverses_id)s);
