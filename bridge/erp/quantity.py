@@ -14,6 +14,7 @@ from bridge.errors import BusinessError
 # UCUM, words, and UN/ECE recommendation 20: all of them a piece.
 PIECES: Final = frozenset({"", "1", "{piece}", "piece", "pieces", "pcs", "C62"})
 _AS_IT_IS: Final = Item(code="-")
+_OUR_DIGITS: Final = 9  # no system here keeps finer ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,22 @@ class Units:
             to_decimal(exact, digits, f"{quantity} {uom or '1'} of {item or 'the order'}"),
             mapping.uom or self.name(uom),
         )
+
+    def counted(self, quantity: Decimal, item: str, what: str) -> Decimal:
+        """A quantity of the system's in our unit of `item`: the inverse of `posted`.
+
+        Raises BusinessError, naming `what`, where the factor leaves more than 9 digits behind the point.
+        """
+        mapping = self._items.get(item, _AS_IT_IS)
+        exact = Fraction(quantity) * Fraction(mapping.denominator) / Fraction(mapping.numerator)
+        scaled = exact * 10**_OUR_DIGITS
+        if scaled.denominator != 1:
+            raise BusinessError(
+                f"{what}: {quantity} {mapping.uom or 'of theirs'} are no exact number in our unit of {item}: "
+                "look for a posting in another unit there, or correct the factor in the connector's items"
+            )
+        number = Decimal(scaled.numerator).scaleb(-_OUR_DIGITS)
+        return number.quantize(Decimal(1)) if number == number.to_integral_value() else number.normalize()
 
     def name(self, uom: str) -> str:
         """The system's name of a unit of ours; empty for a piece that no table names."""

@@ -43,6 +43,21 @@ def test_quantity_that_does_not_come_out_is_refused_and_never_rounded(quantity, 
         UNITS.posted(Decimal(quantity), "1", item, digits)
 
 
+@pytest.mark.parametrize(
+    ("quantity", "item", "ours"), [("2", "HSG", "24"), ("0.5", "HSG", "6"), ("0.75", "BAR", "3"), ("3.000", "", "3")]
+)
+def test_quantity_of_the_systems_comes_back_in_our_unit(quantity, item, ours):
+    assert UNITS.counted(Decimal(quantity), item, "order 1") == Decimal(ours)
+    assert UNITS.posted(Decimal(ours), "1", item, 6).quantity == Decimal(quantity)
+
+
+def test_quantity_of_the_systems_that_is_none_of_ours_is_refused_and_names_the_order():
+    thirds = Units(MasterDataTable.model_validate({"items": {"X": {"code": "x", "numerator": 3}}}))
+    assert thirds.counted(Decimal(-6), "X", "order 1") == -2
+    with pytest.raises(BusinessError, match="order 1: 4"):
+        thirds.counted(Decimal(4), "X", "order 1")
+
+
 def test_factor_that_is_written_as_a_number_keeps_its_digits():
     table = MasterDataTable.model_validate({"items": {"X": {"code": "x", "numerator": 0.1}}})
     assert Units(table).posted(Decimal(3), "kg", "X", 1).quantity == Decimal("0.3")
