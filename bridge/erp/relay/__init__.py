@@ -1,7 +1,8 @@
 """The relay: carries the outbox to the business systems, and their orders and shipments back.
 
 For each connector: a listener that hears of new rows, a dispatcher that carries them (`dispatcher`: streams side by side, each in
-its order), and a reader of orders and shipments (`inbound`). Any number of relays may run on one database.
+its order), a reader of orders and shipments (`inbound`), and one who answers people (`questions`). Any number of relays may run on
+one database.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from uuid import uuid4
 
 import psycopg
 import structlog
@@ -19,9 +21,11 @@ import structlog
 from bridge.config.settings import ConnectorSettings, Settings
 from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp.connectors import make
+from bridge.erp.relay.condition import tell_conditions
 from bridge.erp.relay.dispatcher import Lane, dispatch
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.inbound import follow
+from bridge.erp.relay.questions import answer_questions
 from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
 from bridge.erp.webhook.listener import receive
@@ -46,6 +50,9 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
                 group.create_task(_with_database(dsn, task, stop, database, rhythm))
                 for task in _tasks(lane, table, settings)
             ]
+        if lanes:
+            tell = partial(tell_conditions, lanes, uuid4())
+            tasks.append(group.create_task(_with_database(dsn, tell, stop, database, rhythm)))
         log.info("relay started", connectors=[table.name for table in settings.connector])
         await stop.wait()
         for lane in lanes:
@@ -75,6 +82,7 @@ def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator
     yield partial(_listen, lane)
     yield partial(follow, lane, timedelta(seconds=table.poll_s))
     yield partial(dispatch, lane)
+    yield partial(answer_questions, lane)
     if isinstance(table, WebhookSettings) and table.listen_port:
         yield partial(receive, table)
     if settings.relay.reconcile and EventKind.WIP_TO_FG in lane.connector.kinds:
