@@ -209,6 +209,8 @@ class TellsStock(Protocol):
     async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
         """What is available at each place, in our unit of the item (the inverse of `items`' factor, exact); 0 where there is none.
 
-        A place whose item the system does not know is left out. Raises only ConnectorErrors.
+        A place whose item or location the system does not know is left out, so that it keeps no other from being told. A quantity
+        that has no exact counterpart in our unit is a BusinessError that names the item; an answer that is none is Transient and
+        never a 0, which would sell a shop out. Any number of places may be asked for in one call. Raises only ConnectorErrors.
         """
         ...
