@@ -5,42 +5,36 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import orjson
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox_reverse import reverse
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError
 from bridge.store import connector_control, outbox, reconciliation
-from bridge.store.database import Connection, connected
-
-T = TypeVar("T")
+from bridge.store.database import connected
+from bridge.store.reversal import read_decision
 
 app = typer.Typer(
-    help="What goes to business systems: look, mend, send again, stop and go, compare.", no_args_is_help=True
+    help="What goes to business systems: look, mend, send again, take back, stop and go, compare.",
+    no_args_is_help=True,
 )
-out = Console(highlight=False)
-
-ConfigFile = Annotated[
-    Path, typer.Option("--config", "-c", envvar="AMOR_CONFIG", help="The configuration file.", dir_okay=False)
-]
 Number = Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")]
 ConnectorName = Annotated[str, typer.Argument(help="Name of a connector of the configuration.")]
-Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
-_CONFIG = Path("amor.toml")
 _ANSWER = 300  # characters of an answer that a table shows
 
 
 @app.command("list")
 def list_(
-    config: ConfigFile = _CONFIG,
+    config: ConfigFile = CONFIG,
     connector: Annotated[str | None, typer.Option(help="Of this connector only.")] = None,
     state: Annotated[
         str | None, typer.Option(help="pending, sending or parked. Default: what is parked or failing.")
@@ -50,7 +44,7 @@ def list_(
     """Events that wait for a person or fail, those that wait first."""
     if state not in (None, "pending", "sending", "parked"):
         raise AmorError(f"--state {state}: write pending, sending or parked")
-    rows, stopped = _on_database(
+    rows, stopped = on_database(
         config,
         lambda connection: _gather(
             outbox.listed(connection, connector=connector, state=state, most=most),
@@ -69,20 +63,26 @@ def list_(
 
 
 @app.command()
-def show(number: Number, config: ConfigFile = _CONFIG) -> None:
+def show(number: Number, config: ConfigFile = CONFIG) -> None:
     """One event: what it says, what was sent and answered, what people changed."""
-    row, attempts, edits = _on_database(
+    row, attempts, edits, taken_back = on_database(
         config,
         lambda connection: _gather(
-            outbox.read(connection, number), outbox.attempts(connection, number, 50), outbox.edits(connection, number)
+            outbox.read(connection, number), outbox.attempts(connection, number, 50),
+            outbox.edits(connection, number), read_decision(connection, number),
         ),
-    )
+    )  # fmt: skip
     if row is None:
         raise AmorError(f"there is no event {number} in the outbox")
     out.print(f"event {number}: {row['kind']} for {row['connector']}, {row['stream']} #{row['seq']}, {row['state']}")
     out.print(f"key {row['key']}" + (f", there {row['external_id']}" if row["external_id"] else ""))
     if row["last_error"]:
         out.print(f"[red]{escape(row['last_error'])}[/]")
+    if taken_back:
+        out.print(
+            f"taken back by {escape(taken_back['actor'])}: {taken_back['quantity']:f} of order "
+            f"{escape(taken_back['order_number'])} in all, {escape(taken_back['reason'])}"
+        )
     out.print_json(orjson.dumps(row["payload"]).decode())
     table = Table("at", "step", "outcome", "status", "ms", "request", "answer", title="requests, newest first")
     for attempt in attempts:
@@ -103,13 +103,13 @@ def edit(
         list[str], typer.Option("--set", help="field=value, as JSON or plain text; several may be given.")
     ],
     reason: Reason,
-    config: ConfigFile = _CONFIG,
+    config: ConfigFile = CONFIG,
 ) -> None:
     """Mend a parked event's fields; its id stays, so that it is the same fact. Then `amor outbox replay` it."""
     changes = _changes(values)
     if "event_id" in changes:
         raise AmorError("--set event_id: the id is the fact's own; the system knows the event by it")
-    after = _on_database(config, lambda connection: outbox.edit(connection, number, changes, getpass.getuser(), reason))
+    after = on_database(config, lambda connection: outbox.edit(connection, number, changes, getpass.getuser(), reason))
     if after is None:
         raise AmorError(f"event {number} is not parked: only what waits for a person is changed")
     out.print_json(orjson.dumps(after).decode())
@@ -117,34 +117,37 @@ def edit(
 
 @app.command()
 def replay(
-    numbers: Annotated[list[int], typer.Argument(help="Numbers of parked events.")], config: ConfigFile = _CONFIG
+    numbers: Annotated[list[int], typer.Argument(help="Numbers of parked events.")], config: ConfigFile = CONFIG
 ) -> None:
     """Give parked events back to the relay, with the same ids; it looks each up before it sends."""
     for number in numbers:
-        found = _on_database(config, lambda connection, number=number: outbox.replay(connection, number))  # type: ignore[misc]  # a default binds the loop's value
+        found = on_database(config, lambda connection, number=number: outbox.replay(connection, number))  # type: ignore[misc]  # a default binds the loop's value
         out.print(f"event {number} is on its way" if found else f"event {number} is not parked")
 
 
+app.command()(reverse)
+
+
 @app.command()
-def stop(connector: ConnectorName, reason: Reason, config: ConfigFile = _CONFIG) -> None:
+def stop(connector: ConnectorName, reason: Reason, config: ConfigFile = CONFIG) -> None:
     """Let nothing more go to a connector; what is under way ends."""
     _known(config, connector)
-    made = _on_database(
+    made = on_database(
         config, lambda connection: connector_control.stop(connection, connector, reason, getpass.getuser())
     )
     out.print(f"{connector} is stopped" if made else f"{connector} was stopped already")
 
 
 @app.command()
-def go(connector: ConnectorName, config: ConfigFile = _CONFIG) -> None:
+def go(connector: ConnectorName, config: ConfigFile = CONFIG) -> None:
     """Let a stopped connector go on."""
     _known(config, connector)
-    ended = _on_database(config, lambda connection: connector_control.go(connection, connector, getpass.getuser()))
+    ended = on_database(config, lambda connection: connector_control.go(connection, connector, getpass.getuser()))
     out.print(f"{connector} goes on" if ended else f"{connector} was not stopped")
 
 
 @app.command("dry-run")
-def dry_run(number: Number, config: ConfigFile = _CONFIG) -> None:
+def dry_run(number: Number, config: ConfigFile = CONFIG) -> None:
     """Ask the system for an event and print the requests that would go out now. Sends nothing that changes."""
     asyncio.run(_dry_run(load_settings(config), number))
 
@@ -152,7 +155,7 @@ def dry_run(number: Number, config: ConfigFile = _CONFIG) -> None:
 @app.command()
 def reconcile(
     connector: ConnectorName,
-    config: ConfigFile = _CONFIG,
+    config: ConfigFile = CONFIG,
     days: Annotated[int, typer.Option(min=1, help="Orders of so many days.")] = 35,
     json_file: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write it to this file.")] = None,
 ) -> None:
@@ -186,7 +189,7 @@ async def _dry_run(settings: Settings, number: int) -> None:
         row = await outbox.read(connection, number)
     if row is None:
         raise AmorError(f"there is no event {number} in the outbox")
-    table = _table_of(settings, row["connector"])
+    table = table_of(settings, row["connector"])
     event = events.read(row["kind"], row["payload"])
     async with make(table) as system:
         found = await system.lookup(event)
@@ -203,7 +206,7 @@ async def _reconcile(settings: Settings, connector: str, since: datetime) -> tup
     from bridge.erp.relay.reconcile import compare
 
     async with (
-        make(_table_of(settings, connector)) as system,
+        make(table_of(settings, connector)) as system,
         connected(settings.database.dsn.get_secret_value(), "outbox") as connection,
     ):
         orders, found = await compare(connection, connector, system, since)
@@ -211,16 +214,8 @@ async def _reconcile(settings: Settings, connector: str, since: datetime) -> tup
     return orders, found
 
 
-def _table_of(settings: Settings, connector: str) -> Any:
-    for table in settings.connector:
-        if table.name == connector:
-            return table
-    known = ", ".join(table.name for table in settings.connector) or "none"
-    raise AmorError(f"there is no connector {connector} in the configuration; there are: {known}")
-
-
 def _known(config: Path, connector: str) -> None:
-    _table_of(load_settings(config), connector)
+    table_of(load_settings(config), connector)
 
 
 def _changes(values: list[str]) -> dict[str, Any]:
@@ -232,16 +227,6 @@ def _changes(values: list[str]) -> dict[str, Any]:
         # Quantities stand as texts in an event, so that no digit is lost: only what is clearly JSON is read as such.
         found[name] = json.loads(text) if text[:1] in '[{"' or text in ("true", "false", "null") else text
     return found
-
-
-def _on_database(config: Path, work: Callable[[Connection], Awaitable[T]]) -> T:
-    settings = load_settings(config)
-
-    async def run() -> T:
-        async with connected(settings.database.dsn.get_secret_value(), "outbox") as connection:
-            return await work(connection)
-
-    return asyncio.run(run())
 
 
 async def _gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:

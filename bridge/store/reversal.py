@@ -119,6 +119,16 @@ async def read_posted(connection: Connection, connector: str, order_number: str)
     return [_posted(row) async for row in rows]
 
 
+async def is_known(connection: Connection, key: str) -> bool:
+    """Whether something was taken back with a key."""
+    return await (await connection.execute(_QUERIES.written, {"key": key})).fetchone() is not None
+
+
+async def read_decision(connection: Connection, outbox_id: int) -> Row | None:
+    """Who decided on a reversal and why: key, order_number, quantity in all, reason, actor, at; None where the row is no reversal."""
+    return await (await connection.execute(_QUERIES.decision, {"outbox_id": outbox_id})).fetchone()
+
+
 def share(posted: Sequence[Posted], quantity: Decimal, connector: str, order_number: str) -> list[Part]:
     """How much is taken back of which of the order's events, newest first. Pure. Raises AmorError where not enough is left."""
     parts, missing = [], quantity

@@ -46,3 +46,10 @@ returning id;
 
 -- name: insert_part
 insert into reversal_part (outbox_id, reversal_id, reverses_id) values (%(outbox_id)s, %(reversal_id)s, %(reverses_id)s);
+
+-- name: decision
+-- Who decided that a row of the outbox takes something back.
+select r.key, r.order_number, r.quantity, r.reason, r.actor, r.at
+from reversal_part as p
+inner join reversal as r on p.reversal_id = r.id
+where p.outbox_id = %(outbox_id)s;
