@@ -28,6 +28,9 @@ _BUSY: Final = frozenset(
         "RateLimitExceededError",
     }
 )
+_KEYS: Final = frozenset(
+    {"InvalidAuthorizationHeader", "InvalidAuthorizationPrefix", "InvalidAuthorizationToken", "SessionExpired"}
+)
 _CLOSED: Final = frozenset({"ClosedAccountingPeriod", "PeriodClosedError", "FiscalYearError", "StockFreezeError"})
 
 
@@ -89,6 +92,10 @@ def _judge(reply: Reply) -> Verdict:
         return Verdict(Kind.CLOSED_PERIOD, says or "")
     if kind in _BUSY and reply.status < 500:
         return Verdict(Kind.TRANSIENT, says or "")
+    if kind == "UniqueValidationError":  # a ValidationError to Frappe: 417
+        return Verdict(Kind.POSTED, says or "")
+    if kind in _KEYS:
+        return Verdict(Kind.CREDENTIALS, says or "")
     return by_status(reply.status, says)
 
 

@@ -1,8 +1,11 @@
 """Pieces, scrap, consumption and performance as Stock Entries of a Work Order.
 
 The site makes the draft (components by its bill of materials); quantities, our id and the posting date are set, and it is
-inserted submitted. The id stands in a unique custom field, so that a second one is refused with 409. A site may submit large
-entries in a queue: the entry is a draft until then.
+inserted submitted, which a site does in one transaction. The id stands in a unique custom field, so that a second one is refused
+(UniqueValidationError). An entry that is a draft all the same (a site's own queue or workflow) is waited for.
+
+A Manufacture entry without finished goods is refused by ERPNext (stock_entry.py, validate_finished_goods), so that scrap alone
+is the consumption of what the pieces were made of: Material Consumption for Manufacture, with the scrap in `process_loss_qty`.
 """
 
 from __future__ import annotations
@@ -10,6 +13,7 @@ from __future__ import annotations
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
+from urllib.parse import unquote
 
 from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.erp.connector import Found
@@ -22,11 +26,14 @@ from bridge.model.production import EventKind, MaterialActual, ProductionPerform
 
 ENTRY: Final = "Stock Entry"
 ORDER: Final = "Work Order"
+BATCH: Final = "Batch"
 MAKE: Final = "erpnext.manufacturing.doctype.work_order.work_order.make_stock_entry"
 OPEN: Final = frozenset({"Not Started", "In Process", "Stock Reserved", "Stock Partially Reserved"})
-_MANUFACTURE: Final = "Manufacture"
-_CONSUME: Final = "Material Consumption for Manufacture"
-_DISASSEMBLE: Final = "Disassemble"
+MANUFACTURE: Final = "Manufacture"
+CONSUME: Final = "Material Consumption for Manufacture"
+DISASSEMBLE: Final = "Disassemble"
+_CANCELLED: Final = 2  # docstatus
+_ALL_STEPS: Final = 2  # of a plan: a batch and its entry
 _UNSAVED: Final = frozenset({"name", "owner", "creation", "modified", "modified_by", "__islocal", "__unsaved"})
 
 Made = MaterialActual | ProductionPerformance
@@ -41,21 +48,27 @@ class StockEntries:
         self._units = units
 
     async def find(self, event: Made | Reversal) -> Found:
-        """The entry with the event's id; a draft of it counts as sent and not yet posted. A cancelled one was posted."""
+        """The entry with the event's id; a draft of it counts as sent and not yet posted. A cancelled one was posted.
+
+        Where there is none, none of the steps stands there any more, whatever was answered to them: a draft may be deleted.
+        """
         if isinstance(event, Reversal) and not _is_disassembled(event):
             original = await self._entry(str(event.reverses.event_id))
-            is_cancelled = original is not None and original.get("docstatus") == 2
-            return Found(is_cancelled, str(original["name"]) if original is not None and is_cancelled else None)
+            is_cancelled = original is not None and original.get("docstatus") == _CANCELLED
+            return Found(is_cancelled, str(original["name"]) if original is not None and is_cancelled else None, 0)
         entry = await self._entry(str(event.event_id))
         if entry is None:
-            return Found(is_posted=False)
+            return Found(is_posted=False, steps_done=0)
         is_posted = entry.get("docstatus") != 0
-        return Found(is_posted, str(entry["name"]), None if is_posted else 1)
+        return Found(is_posted, str(entry["name"]), None if is_posted else _ALL_STEPS)
 
-    async def plan(self, event: Made) -> Request | None:
-        """The entry's request; None where the site has it. Raises BusinessError where order, unit, quantity or total do not fit."""
+    async def plan(self, event: Made) -> list[Request]:
+        """A new batch's request and the entry's; none where the site has it.
+
+        Raises BusinessError where order, unit, quantity, batch or total do not fit.
+        """
         if (await self._entry(str(event.event_id))) is not None:
-            return None
+            return []
         order = await self._order(event.order_ref)
         if order.get("docstatus") != 1 or order.get("status") not in OPEN:
             raise BusinessError(
@@ -66,17 +79,12 @@ class StockEntries:
         if isinstance(event, MaterialActual) and event.kind is not EventKind.CONSUMED:
             before = self._quantity(event.cumulative - event.quantity, event, order)
             check_total(event, await self._documents(event), before, unit)
-        purpose = _CONSUME if event.kind is EventKind.CONSUMED else _MANUFACTURE
-        total, lost = self._quantity(good + loss, event, order), self._quantity(loss, event, order)
-        draft = await self._draft(event.order_ref, purpose, total)
-        draft["process_loss_qty"] = json_number(lost)
-        draft["items"] = self._items(draft, event, order, total - lost, unit)
-        return self._insert(
-            draft, event, event.ended_at if isinstance(event, ProductionPerformance) else event.occurred_at
-        )
+        draft = await self._filled(event, order, good, loss, unit)
+        at = event.ended_at if isinstance(event, ProductionPerformance) else event.occurred_at
+        return [*await self._new_batch(event, order), self._insert(draft, event, at)]
 
     async def plan_reversal(self, event: Reversal) -> Request | None:
-        """Pieces go apart again (Disassemble) in the quantity; any other entry is cancelled, which is possible as a whole only."""
+        """Good pieces go apart again (Disassemble) in the quantity; any other entry is cancelled, which is possible as a whole only."""
         if (await self.find(event)).external_id is not None:
             return None
         original = await self._entry(str(event.reverses.event_id))
@@ -84,54 +92,103 @@ class StockEntries:
             raise BusinessError(
                 f"Work Order {event.order_ref}: ERPNext has no entry of the event {event.reverses.event_id}"
             )
-        if not _is_disassembled(event):
-            if event.quantity != sum(_quantities(event.reverses)):
+        name = str(original["name"])
+        if _is_disassembled(event):
+            if original.get("docstatus") == _CANCELLED:
                 raise BusinessError(
-                    f"ERPNext cancels {original['name']} as a whole, and {event.quantity} of {sum(_quantities(event.reverses))} are "
-                    "to be taken back: cancel it there and enter what remains"
+                    f"{name} was cancelled in ERPNext: there is nothing left of it that could be taken back"
                 )
-            path = resource(ENTRY, str(original["name"]))
-            return Request("PUT", path, is_repeatable=False, json={"docstatus": 2})
-        order = await self._order(event.order_ref)
-        quantity = self._quantity(event.quantity, event.reverses, order)
-        draft = await self._draft(event.order_ref, _DISASSEMBLE, quantity)
-        return self._insert(draft, event, event.occurred_at)
+            order = await self._order(event.order_ref)
+            quantity = self._quantity(event.quantity, event.reverses, order)
+            draft = await self._draft(event.order_ref, DISASSEMBLE, quantity, source_stock_entry=name)
+            return self._insert(draft, event, event.occurred_at)
+        whole = sum(_quantities(event.reverses))
+        if event.quantity != whole:
+            raise BusinessError(
+                f"ERPNext cancels {name} as a whole, and {event.quantity} of {whole} are to be taken back: cancel it there and "
+                "enter what remains"
+            )
+        return Request("PUT", resource(ENTRY, name), is_repeatable=True, json={"docstatus": _CANCELLED})
 
-    async def _draft(self, order_ref: str, purpose: str, quantity: Decimal) -> dict[str, Any]:
-        arguments = {"work_order_id": order_ref, "purpose": purpose, "qty": json_number(quantity)}
+    async def is_cancelled(self, path: str) -> bool:
+        """Whether the entry with this path is cancelled: cancelling it again is refused, and is none the less done."""
+        row = await self._site.first(ENTRY, ["docstatus"], [["name", "=", unquote(path.rpartition("/")[2])]])
+        return row is not None and row.get("docstatus") == _CANCELLED
+
+    async def has_entry(self, document: Row) -> bool:
+        """Whether the site has an entry with the event's id of this one."""
+        return (await self._entry(str(document.get(self._settings.event_id_field)))) is not None
+
+    async def _new_batch(self, event: Made, order: Row) -> list[Request]:
+        """The batch of produced pieces, where the site does not have it: it links to batches only that are there.
+
+        A second one of the name is refused, because the name is the key. Raises BusinessError where it is another item's.
+        """
+        if not isinstance(event, MaterialActual) or event.kind is not EventKind.WIP_TO_FG or not event.lot:
+            return []
+        item = str(order["production_item"])
+        there = await self._site.first(BATCH, ["item"], [["name", "=", event.lot]])
+        if there is None:
+            document = {"batch_id": event.lot, "item": item}
+            return [Request("POST", resource(BATCH), is_repeatable=True, json=document)]
+        if there.get("item") != item:
+            raise BusinessError(
+                f"Batch {event.lot} is one of {there.get('item')} in ERPNext, and Work Order {event.order_ref} makes {item}: "
+                "correct the lot of this event and replay it"
+            )
+        return []
+
+    async def _filled(self, event: Made, order: Row, good: Decimal, loss: Decimal, unit: str) -> dict[str, Any]:
+        """The site's draft with the event's quantities, lot, serials and place."""
+        total, lost = self._quantity(good + loss, event, order), self._quantity(loss, event, order)
+        is_consumed = event.kind is EventKind.CONSUMED
+        draft = await self._draft(event.order_ref, CONSUME if is_consumed else MANUFACTURE, total)
+        if is_consumed:
+            draft["items"] = [self._consumed(draft, event, order, unit)]
+        elif not good:
+            draft |= {"purpose": CONSUME, "stock_entry_type": CONSUME, "items": _components(draft, event)}
+        else:
+            draft["items"] = self._made(draft, event, total - lost)
+        draft.pop("process_loss_percentage", None)  # the site's own, of the draft's quantity
+        return draft | {"process_loss_qty": json_number(lost)}
+
+    async def _draft(self, order_ref: str, purpose: str, quantity: Decimal, **more: str) -> dict[str, Any]:
+        # Frappe leaves out arguments that an older version of the method does not have.
+        arguments = {"work_order_id": order_ref, "purpose": purpose, "qty": json_number(quantity), **more}
         made = await self._site.method(MAKE, arguments)
         return {name: _plain(value) for name, value in made.items() if name not in _UNSAVED}
 
     def _insert(self, draft: dict[str, Any], event: Made | Reversal, at: datetime) -> Request:
         local = local_time(at, self._settings.time_zone)
-        reason = f", {event.reason}" if getattr(event, "reason", "") else ""
+        told = self._settings.reasons.get(event.reason, event.reason)
+        reason = f", {told}" if told else ""
+        lot = f", lot {event.lot}" if isinstance(event, MaterialActual) and event.lot else ""
         document = draft | {
             "docstatus": 1,
             "set_posting_time": 1,
             "posting_date": f"{local:%Y-%m-%d}",
             "posting_time": f"{local:%H:%M:%S}",
-            "remarks": f"amor {event.kind} {event.order_ref} {event.sequence}{reason}",
+            "remarks": f"amor {event.kind} {event.order_ref} {event.sequence}{reason}{lot}",
             self._settings.event_id_field: str(event.event_id),
         }
         return Request("POST", resource(ENTRY), is_repeatable=False, json=document)
 
-    def _items(self, draft: dict[str, Any], event: Made, order: Row, good: Decimal, unit: str) -> list[dict[str, Any]]:
-        """The draft's rows with our quantity, lot, serials and place; of a consumption the consumed item alone."""
-        if isinstance(event, MaterialActual) and event.kind is EventKind.CONSUMED:
-            code = self._units.code(event.item)
-            row: dict[str, Any] = next(
-                (dict(r) for r in draft.get("items", []) if r.get("item_code") == code),
-                {"item_code": code},
-            )
-            row["qty"] = json_number(self._quantity(event.quantity, event, order))
-            row |= {"uom": unit} if unit else {}
-            return [row | self._marks(event, "s_warehouse")]
+    def _consumed(self, draft: Row, event: Made, order: Row, unit: str) -> dict[str, Any]:
+        """The row of the consumed item alone, as the draft has it."""
+        assert isinstance(event, MaterialActual)
+        code = self._units.code(event.item)
+        row = next((dict(row) for row in draft.get("items", []) if row.get("item_code") == code), {"item_code": code})
+        quantity = json_number(self._quantity(event.quantity, event, order))
+        return row | {"qty": quantity} | ({"uom": unit} if unit else {}) | self._marks(event, "s_warehouse")
+
+    def _made(self, draft: Row, event: Made, good: Decimal) -> list[dict[str, Any]]:
+        """The draft's rows with what is good of the finished item."""
         rows: list[dict[str, Any]] = [dict(row) for row in draft.get("items", [])]
         for row in rows:
             if row.get("is_finished_item"):
                 row["qty"] = json_number(good)
                 row.update(self._marks(event, "t_warehouse") if isinstance(event, MaterialActual) else {})
-        return [row for row in rows if not row.get("is_finished_item") or good]
+        return rows
 
     def _marks(self, event: MaterialActual, place: str) -> dict[str, Any]:
         location = self._settings.locations.get(event.location, event.location)
@@ -162,25 +219,41 @@ class StockEntries:
 
     async def _documents(self, event: MaterialActual) -> list[Document]:
         """What the order's entries say of the event's kind: good pieces, or scrap alone (also where it was cancelled since)."""
+        is_scrap = event.kind is EventKind.SCRAP
         filters: list[Filter] = [
             ["work_order", "=", event.order_ref],
-            ["purpose", "=", _MANUFACTURE],
+            ["purpose", "=", CONSUME if is_scrap else MANUFACTURE],
             ["docstatus", "!=", 0],
         ]
         rows = await self._site.rows(ENTRY, ["docstatus", "fg_completed_qty", "process_loss_qty"], filters)
         documents = []
         for row in rows:
             total, loss = quantity_of(row.get("fg_completed_qty")), quantity_of(row.get("process_loss_qty") or 0)
-            if event.kind is EventKind.SCRAP and total == loss:
+            if is_scrap:
                 documents.append(Document(str(row["name"]), "", loss))
-            elif event.kind is not EventKind.SCRAP and row.get("docstatus") == 1:
+            elif row.get("docstatus") != _CANCELLED:
                 documents.append(Document(str(row["name"]), "", total - loss))
         return documents
 
 
 def _is_disassembled(event: Reversal) -> bool:
-    """Whether it takes back good pieces, of which a part can be taken."""
-    return event.reverses.kind is EventKind.WIP_TO_FG
+    """Whether it takes back good pieces and nothing else, of which a part can be taken."""
+    match event.reverses:
+        case ProductionPerformance() as performance:
+            return not performance.scrapped
+        case MaterialActual() as actual:
+            return actual.kind is EventKind.WIP_TO_FG
+
+
+def _components(draft: Row, event: Made) -> list[dict[str, Any]]:
+    """The draft's rows of what goes into the pieces. Raises BusinessError where it has none."""
+    rows = [dict(row) for row in draft.get("items", []) if row.get("s_warehouse") and not row.get("is_finished_item")]
+    if not rows:
+        raise BusinessError(
+            f"Work Order {event.order_ref}: ERPNext's draft names no components that the scrapped pieces used: they are consumed "
+            "by entries of their own there; enter the scrap in ERPNext and mark this event as done"
+        )
+    return rows
 
 
 def _quantities(event: Made) -> tuple[Decimal, Decimal]:

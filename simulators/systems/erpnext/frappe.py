@@ -14,8 +14,8 @@ Row = dict[str, Any]
 class FrappeError(Exception):
     """A refusal: the exception's class, the HTTP status, and the message as `_server_messages` wraps it."""
 
-    def __init__(self, status: int, kind: str, message: str) -> None:
-        self.status, self.kind = status, kind
+    def __init__(self, status: int, kind: str, message: str, *, told: bool = True) -> None:
+        self.status, self.kind, self.told = status, kind, told
         super().__init__(message)
 
     def response(self, headers: Mapping[str, str] | None = None) -> Response:
@@ -23,11 +23,9 @@ class FrappeError(Exception):
         wrapped = json.dumps(
             [json.dumps({"message": str(self), "title": "Message", "indicator": "red", "raise_exception": 1})]
         )
-        body = {
-            "exception": f"frappe.exceptions.{self.kind}: {self}",
-            "exc_type": self.kind,
-            "_server_messages": wrapped,
-        }
+        body = {"exception": f"frappe.exceptions.{self.kind}: {self}", "exc_type": self.kind}
+        if self.told:  # what is raised without frappe.throw has no message for people
+            body["_server_messages"] = wrapped
         return JSONResponse(body, self.status, dict(headers or {}))
 
 

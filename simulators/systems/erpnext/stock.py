@@ -18,6 +18,8 @@ FIELDS: Final = (
 _MANUFACTURE: Final = "Manufacture"
 _CONSUME: Final = "Material Consumption for Manufacture"
 _DISASSEMBLE: Final = "Disassemble"
+STORES: Final = "Stores - A"
+FINISHED: Final = "Finished Goods - A"
 
 
 def make_stock_entry(business: Business, sent: dict[str, Any]) -> Row:
@@ -32,8 +34,8 @@ def make_stock_entry(business: Business, sent: dict[str, Any]) -> Row:
     product = {"item_code": order.product, "qty": float(quantity), "uom": order.unit, "is_finished_item": 1}
     is_back = purpose == _DISASSEMBLE
     items = [
-        {**component, "t_warehouse" if is_back else "s_warehouse": "Stores - A"},
-        {**product, "s_warehouse" if is_back else "t_warehouse": "Finished Goods - A"},
+        {**component, "t_warehouse" if is_back else "s_warehouse": STORES},
+        {**product, "s_warehouse" if is_back else "t_warehouse": FINISHED},
     ]
     return {
         "doctype": "Stock Entry",
@@ -44,6 +46,8 @@ def make_stock_entry(business: Business, sent: dict[str, Any]) -> Row:
         "work_order": order.number,
         "fg_completed_qty": float(quantity),
         "process_loss_qty": 0.0,
+        "process_loss_percentage": 0.0,
+        "source_stock_entry": sent.get("source_stock_entry"),
         "items": items[:1] if purpose == _CONSUME else items,
     }
 
@@ -56,15 +60,29 @@ class Drafts:
     queues: int
     waiting: list[tuple[int, Row]] = field(default_factory=list)
     number: int = 0
+    batches: dict[str, str] = field(default_factory=dict)  # name -> item
+    sources: list[str] = field(default_factory=list)  # the entries that were taken apart, as the client named them
+    unique_remarks: bool = False  # the site's people made another field unique
+    collisions: int = 0  # so many numbers are given that are taken, as after a restored backup
 
     def insert(self, sent: Row) -> Row:
         """A new document; submitted at once, or queued. Raises FrappeError for an event id that is there already."""
         event_id = str(sent.get(EVENT_ID, ""))
+        for number, item in enumerate(sent.get("items") or [], 1):
+            if item.get("batch_no") and item["batch_no"] not in self.batches:
+                raise FrappeError(
+                    417, "LinkValidationError", f"Could not find Row #{number}: Batch No: {item['batch_no']}"
+                )
         known = {b.reference for b in self.business.bookings} | {row[EVENT_ID] for _, row in self.waiting}
-        if event_id and event_id in known:
-            raise FrappeError(409, "UniqueValidationError", f"Stock Entry: {EVENT_ID} {event_id} must be unique")
+        if (event_id and event_id in known) or (self.unique_remarks and self.business.bookings):
+            raise FrappeError(417, "UniqueValidationError", "Event of amor must be unique")
         if sent.get("docstatus") != 1:
             raise FrappeError(417, "ValidationError", "Only submitted entries are taken here")
+        if self.collisions:
+            self.collisions -= 1
+            raise FrappeError(409, "DuplicateEntryError", "Stock Entry MAT-STE-2026-00001 already exists")
+        if sent.get("source_stock_entry"):
+            self.sources.append(str(sent["source_stock_entry"]))
         if not self.queues:
             return row(_submit(self.business, sent))
         self.number += 1
@@ -95,14 +113,23 @@ class Drafts:
         """The drafts."""
         return [{name: draft.get(name) for name in FIELDS} for _, draft in self.waiting]
 
+    def enter_batch(self, sent: Row) -> Row:
+        """A new batch, named by its id. Raises FrappeError for a second one of the name."""
+        name = str(sent.get("batch_id", ""))
+        if name in self.batches:
+            raise FrappeError(409, "DuplicateEntryError", f"Batch {name} already exists")
+        self.batches[name] = str(sent.get("item"))
+        return {"name": name, "batch_id": name, "item": self.batches[name]}
+
     def cancel(self, name: str, sent: Row) -> Row:
         """`docstatus` 2: the whole document is taken back."""
         booking = next((b for b in self.business.bookings if "purpose" in b.fields and row(b)["name"] == name), None)
         if booking is None or sent.get("docstatus") != 2:
             raise FrappeError(404, "DoesNotExistError", f"Stock Entry {name} not found")
-        if not booking.is_reversed:
-            mirrored = self.business.reverse(booking, "", booking.posting_date)
-            mirrored.fields = {}
+        if booking.is_reversed:
+            raise FrappeError(417, "ValidationError", "Cannot edit cancelled document")
+        mirrored = self.business.reverse(booking, "", booking.posting_date)
+        mirrored.fields = {}
         return row(booking)
 
 
@@ -129,16 +156,20 @@ def _submit(business: Business, sent: Row) -> Booking:
     common: dict[str, Any] = {
         "reference": str(sent.get(EVENT_ID, "")), "unit": unit, "posting_date": day, "fields": fields,
     }  # fmt: skip
+    if any(not _number(item.get("qty")) for item in items):
+        raise FrappeError(417, "InvalidQtyError", "Quantity for Item cannot be zero.")
+    if purpose == _CONSUME and loss:
+        return business.book(order, "scrap", loss, **common)
     if purpose == _CONSUME:
         taken = items[0]
         return business.book(order, "consumption", _number(taken["qty"]), item=str(taken["item_code"]), **common)
     if purpose == _DISASSEMBLE:
         return business.take_back(order, "good", total, **common)
+    if not any(item.get("is_finished_item") for item in items):
+        raise FrappeError(417, "FinishedGoodError", "There must be atleast 1 Finished Good in this Stock Entry")
     finished = sum((_number(item["qty"]) for item in items if item.get("is_finished_item")), Decimal(0))
     if finished + loss != total:
         raise FrappeError(417, "FinishedGoodError", f"Finished goods {finished} and loss {loss} are not {total}")
-    if loss == total:
-        return business.book(order, "scrap", loss, **common)
     return business.book_with_loss(order, finished, loss, **common)
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from simulators.systems.business import EQUIPMENT, REASONS, Business, RefusedError
+from simulators.systems.business import COMPONENT, EQUIPMENT, PRODUCT, REASONS, Business, RefusedError
 from simulators.systems.business import Request as WorkRequest
 from simulators.systems.erpnext import stock
 from simulators.systems.erpnext.frappe import FrappeError, Row, listing
@@ -36,11 +37,12 @@ class ErpNext:
     def __init__(self, business: Business | None = None, *, queues: int = 0) -> None:
         self.business = business or Business(UNIT)
         self.drafts = stock.Drafts(self.business, queues)
+        self.reserved: dict[str, Decimal] = {}  # by open sales orders
 
     def answer(self, request: Request, path: str, body: bytes) -> Response:
         """Let the client in and hand on."""
         if request.headers.get("authorization") != f"token {KEY}:{SECRET}":
-            return FrappeError(401, "AuthenticationError", "Authentication failed").response()
+            return FrappeError(401, "AuthenticationError", "", told=False).response()
         try:
             return self._serve(request, request.path_params["path"], document(body))
         except FrappeError as error:
@@ -50,12 +52,13 @@ class ErpNext:
 
     def broken(self) -> Response:
         """A deadlock, rolled back."""
-        return FrappeError(500, "QueryDeadlockError", "Deadlock found when trying to get lock").response()
+        return FrappeError(500, "QueryDeadlockError", "(1213, 'Deadlock found')", told=False).response()
 
     def throttled(self, seconds: float) -> Response:
         """The site's rate limit."""
-        error = FrappeError(429, "RateLimitExceededError", "You hit the rate limit because of too many requests")
-        return error.response({"Retry-After": str(max(int(seconds), 1))})
+        wait = str(max(int(seconds), 1))
+        limits = {"X-RateLimit-Limit": "600000000", "X-RateLimit-Remaining": "0", "X-RateLimit-Reset": wait}
+        return FrappeError(429, "TooManyRequestsError", "", told=False).response({**limits, "Retry-After": wait})
 
     def truth(self) -> dict[str, Any]:
         """What was booked."""
@@ -70,7 +73,7 @@ class ErpNext:
         doctype, _, name = rest.partition("/")
         if area != "resource" or doctype not in _TABLES:
             raise FrappeError(404, "DoesNotExistError", f"DocType {doctype} not found")
-        if request.method == "POST" and doctype in {"Stock Entry", "Issue"}:
+        if request.method == "POST" and doctype in {"Stock Entry", "Issue", "Batch"}:
             return JSONResponse({"data": self._insert(doctype, sent)})
         if request.method == "PUT" and doctype == "Stock Entry":
             return JSONResponse({"data": self.drafts.cancel(name, sent or {})})
@@ -89,9 +92,11 @@ class ErpNext:
             raise FrappeError(417, "ValidationError", "The body is not a document")
         if doctype == "Stock Entry":
             return self.drafts.insert(sent)
+        if doctype == "Batch":
+            return self.drafts.enter_batch(sent)
         reference = str(sent.get(EVENT_ID, ""))
         if any(made.reference == reference for made in self.business.requests):
-            raise FrappeError(409, "UniqueValidationError", f"Issue: {EVENT_ID} {reference} must be unique")
+            raise FrappeError(417, "UniqueValidationError", "Event of amor must be unique")
         asset = str(sent.get("custom_asset", ""))
         path = next((path for number, path in ASSETS.items() if number == asset), asset)
         made = self.business.request(reference, path, str(sent.get("subject", "")), {})
@@ -163,15 +168,29 @@ def _notes(site: ErpNext) -> list[Row]:
     ]
 
 
+def _bins(site: ErpNext) -> Iterator[Row]:
+    """Components in the stores, all else where it was made."""
+    for item, quantity in site.business.stock.items():
+        yield {
+            "name": f"bin {item}",
+            "item_code": item,
+            "warehouse": stock.STORES if item == COMPONENT else stock.FINISHED,
+            "actual_qty": float(quantity),
+            "reserved_qty": float(site.reserved.get(item, 0)),
+        }
+
+
 _TABLES: Final[dict[str, Callable[[ErpNext], list[Row]]]] = {
     "Work Order": _orders,
     "Stock Entry": _entries,
     "Issue": lambda site: [_issue(made) for made in site.business.requests],
     "Delivery Note": _notes,
     "Asset": lambda _: [{"name": number, "asset_name": path} for number, path in ASSETS.items()],
-    "Item": lambda _: [{"name": code, "stock_uom": UNIT} for code in ("HSG-L1", "BAR-60")],
+    "Item": lambda _: [{"name": code, "stock_uom": UNIT} for code in (PRODUCT, COMPONENT)],
     "UOM": lambda _: [{"name": UNIT}],
-    "Warehouse": lambda _: [{"name": name} for name in ("Stores - A", "Finished Goods - A")],
+    "Warehouse": lambda _: [{"name": name} for name in (stock.STORES, stock.FINISHED, "Scrap - A")],
+    "Bin": lambda site: list(_bins(site)),
+    "Batch": lambda site: [{"name": name, "item": item} for name, item in site.drafts.batches.items()],
     "Scrap Reason": lambda _: [{"name": reason} for reason in REASONS],
 }
 _FIELDS: Final = {
@@ -207,6 +226,8 @@ _FIELDS: Final = {
     ),
     "Asset": frozenset(["name", "asset_name"]),
     "Item": frozenset(["name", "stock_uom"]),
+    "Bin": frozenset(["name", "item_code", "warehouse", "actual_qty", "reserved_qty"]),
+    "Batch": frozenset(["name", "item"]),
     "UOM": frozenset(["name"]),
     "Warehouse": frozenset(["name"]),
     "Scrap Reason": frozenset(["name"]),
