@@ -39,7 +39,7 @@ async def run(settings: Settings, stop: asyncio.Event) -> None:
     await pool.open(wait=False)  # an absent database is no reason not to start
     try:
         tower = Tower(settings, pool, Sessions(pool))
-        frames = Frames(settings.targets, tower.counted)
+        frames = Frames(settings.targets, tower.counted, tower.erp)
         server = _Server(_configuration(application.build(tower, frames)))
         host, port = listener.getsockname()[:2]
         log.info("the control tower is open", url=f"http://{host}:{port}")

@@ -11,6 +11,7 @@ from psycopg_pool import AsyncConnectionPool
 from bridge.config import Settings
 from bridge.store.account import Account, Role
 from bridge.store.database import Connection
+from dashboard.api.erp_board import ErpBoard
 from dashboard.api.live.hub import Hub
 from dashboard.api.plant import Counted
 from dashboard.api.sessions import Sessions
@@ -26,8 +27,12 @@ class Tower:
     sessions: Sessions
     hub: Hub = field(default_factory=Hub)
     counted: Counted = field(default_factory=Counted)
+    erp: ErpBoard = field(init=False)
     by_login: Throttle = field(default_factory=Throttle)
     by_address: Throttle = field(default_factory=lambda: Throttle(limit=20))
+
+    def __post_init__(self) -> None:
+        self.erp = ErpBoard(self.settings)
 
 
 def tower_of(request: Request) -> Tower:

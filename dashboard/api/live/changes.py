@@ -9,7 +9,7 @@ from typing import Final
 _MOST: Final = 500
 # Looks without a NOTIFY that pass before lists are read again: what was missed shows after that many polls.
 _POLLS_A_FULL_LOOK: Final = 5
-_FIGURES: Final = frozenset({"count", "state", "order", "shipment", "outbox"})
+_FIGURES: Final = frozenset({"count", "state", "order", "shipment", "outbox", "connector"})
 
 
 @dataclass(slots=True)
@@ -18,13 +18,14 @@ class Due:
 
     alarms: dict[int, None] = field(default_factory=dict)  # in the order in which they were heard
     tickets: dict[int, None] = field(default_factory=dict)
+    questions: dict[int, None] = field(default_factory=dict)  # that a relay has answered
     machines: bool = False
     everything: bool = False
 
     @property
     def too_many(self) -> bool:
         """Whether the whole state is less to send than the changes."""
-        return len(self.alarms) + len(self.tickets) > _MOST
+        return len(self.alarms) + len(self.tickets) + len(self.questions) > _MOST
 
 
 class Changes:
@@ -38,10 +39,9 @@ class Changes:
 
     def heard(self, noun: str, number: int | None) -> None:
         """Note a change of something; nouns that nobody shows are nothing."""
-        if noun in ("alarm", "ticket") and number is not None:
-            ids = self._due.alarms if noun == "alarm" else self._due.tickets
-            if not self._due.too_many:
-                ids[number] = None
+        ids = {"alarm": self._due.alarms, "ticket": self._due.tickets, "question": self._due.questions}.get(noun)
+        if ids is not None and number is not None and not self._due.too_many:
+            ids[number] = None
         self._due.machines |= noun in ("state", "count")
         if noun in _FIGURES:
             self.figures.set()

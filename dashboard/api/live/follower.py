@@ -55,6 +55,8 @@ class Follower:
         self._sources: list[Row] = []
         self._database_is_up = False
         self._has_missed = False
+        self._erp_told: dict[str, Any] = {}
+        self._erp_told_at = 0.0
 
     async def run(self) -> None:
         """Follow until cancelled."""
@@ -169,6 +171,8 @@ class Follower:
         for ticket_id in due.tickets:
             if content := await self._frames.ticket(connection, ticket_id):
                 self._hub.publish_event("ticket", content)
+        for question in due.questions:
+            self._hub.publish_event("question", {"question": question})
         if due.machines:
             self._hub.publish_state("machines", await self._frames.machines(connection))
         if due.everything:
@@ -189,6 +193,14 @@ class Follower:
             self._hub.publish_state("kpis", content, window=window)
         if self._hub.client_count:
             self._hub.publish_state("business", await self._frames.business(connection))
+            await self._send_erp(connection)
+
+    async def _send_erp(self, connection: Connection) -> None:
+        """Connectors and events that need attention: at once where anything of them is another, and now and then all the same."""
+        content, now = await self._frames.erp(connection), time.monotonic()
+        if content != self._erp_told or now - self._erp_told_at > _KPIS_KEPT_S:
+            self._erp_told, self._erp_told_at = content, now
+            self._hub.publish_state("erp", content)
 
     async def _beat(self) -> None:
         beat = time.monotonic()

@@ -10,6 +10,7 @@ from typing import Any, Final
 from bridge.config.settings import Targets
 from bridge.store import board, live
 from bridge.store.database import Connection, Row
+from dashboard.api.erp_board import ErpBoard
 from dashboard.api.models import AlarmAnswer, MachineAnswer, OrderAnswer, ShipmentAnswer, TicketAnswer
 from dashboard.api.plant import Counted, read_plant
 from dashboard.api.window import WindowName
@@ -28,9 +29,10 @@ def point(row: Row) -> list[Any]:
 class Frames:
     """The contents, each read at most four times a second however many clients want it."""
 
-    def __init__(self, targets: Targets, counted: Counted) -> None:
+    def __init__(self, targets: Targets, counted: Counted, board: ErpBoard) -> None:
         self._targets = targets
         self._counted = counted
+        self._board = board
         self._lock = asyncio.Lock()
         self._shared: dict[str, tuple[float, dict[str, Any]]] = {}
 
@@ -46,6 +48,7 @@ class Frames:
                 **await self.alarms(connection),
                 **await self.tickets(connection),
                 **await self.business(connection),
+                **await self.erp(connection),
                 "points": await self._newest_points(connection),
             }
             self._shared[window] = (time.monotonic(), content)
@@ -88,6 +91,10 @@ class Frames:
             "orders": [OrderAnswer.of(row).model_dump(mode="json") for row in orders],
             "shipments": [ShipmentAnswer.of(row).model_dump(mode="json") for row in shipments],
         }
+
+    async def erp(self, connection: Connection) -> dict[str, Any]:
+        """Connectors, and the events that wait for a person or fail."""
+        return {"erp": (await self._board.read(connection)).model_dump(mode="json")}
 
     async def _newest_points(self, connection: Connection) -> list[list[Any]]:
         tag_ids = [row["id"] for row in await live.tags(connection)]

@@ -1,0 +1,129 @@
+-- What goes to business systems, as people see it: connectors, what waits for them, what events are made of.
+-- Payloads stand as they were written, or as a person edited them: nothing of them is cast that could fail.
+
+-- name: connectors
+-- Each connector that is configured or that something is written for.
+with waiting as (
+    select
+        connector, count(*) as waiting, count(*) filter (where state = 'parked') as parked,
+        count(*) filter (where state <> 'parked' and last_error <> '') as failing, min(created_at) as oldest_at
+    from outbox
+    where state <> 'done'
+    group by connector
+),
+
+today as (
+    select
+        connector, count(*) as posted,
+        sum((payload ->> 'quantity')::numeric) filter (
+            where kind = 'wip_to_fg' and payload ->> 'quantity' ~ '^[0-9]{1,30}([.][0-9]{1,30})?$'
+        ) as pieces
+    from outbox
+    where state = 'done' and done_at >= %(today)s
+    group by connector
+),
+
+stop as (select connector, reason, actor, at from connector_stop where ended_at is null),
+
+-- Several relays may serve a connector: it works where it works for one of them.
+condition as (
+    select distinct on (connector) connector, state, reason, since, until, heard_at
+    from connector_condition
+    where heard_at > now() - %(fresh)s
+    order by connector, state <> 'works', since desc
+),
+
+known as (
+    select unnest(%(configured)s::text []) as connector
+    union
+    select connector from waiting
+    union
+    select connector from today
+    union
+    select connector from stop
+)
+
+select
+    k.connector, coalesce(w.waiting, 0) as waiting, coalesce(w.parked, 0) as parked, coalesce(w.failing, 0) as failing, w.oldest_at,
+    coalesce(t.posted, 0) as posted_today, t.pieces as pieces_today,
+    (select max(d.done_at) from outbox as d where d.connector = k.connector and d.state = 'done') as last_success_at,
+    s.reason as stop_reason, s.actor as stopped_by, s.at as stopped_at,
+    c.state as condition, c.reason as condition_reason, c.since as condition_since, c.until as condition_until
+from known as k
+left join waiting as w on k.connector = w.connector
+left join today as t on k.connector = t.connector
+left join stop as s on k.connector = s.connector
+left join condition as c on k.connector = c.connector
+order by k.connector;
+
+-- name: attention
+-- What waits for a person, then what fails and is tried again, each the oldest first; with how many of its stream wait behind it.
+with wanted as (
+    select *
+    from outbox
+    where state = 'parked' or (state in ('pending', 'sending') and last_error <> '')
+    order by state <> 'parked', created_at, id
+    limit %(most)s
+)
+
+select
+    w.id, w.connector, w.stream, w.seq, w.kind, w.state, w.attempts, w.next_at, w.external_id, w.last_error, w.created_at, w.done_at,
+    w.payload ->> 'order_ref' as order_ref, w.payload ->> 'ticket_id' as ticket_id, w.payload ->> 'item' as item,
+    w.payload ->> 'uom' as uom, coalesce(w.payload ->> 'quantity', w.payload ->> 'yielded', w.payload ->> 'available') as quantity,
+    (
+        select count(*) from outbox as b
+        where b.connector = w.connector and b.stream = w.stream and b.seq > w.seq and b.state <> 'done'
+    ) as behind
+from wanted as w
+order by w.state <> 'parked', w.created_at, w.id;
+
+-- name: of_stream
+-- All of a stream (an order, a ticket), the newest first.
+select
+    id, connector, stream, seq, kind, state, attempts, next_at, external_id, last_error, created_at, done_at,
+    payload ->> 'order_ref' as order_ref, payload ->> 'ticket_id' as ticket_id, payload ->> 'item' as item,
+    payload ->> 'uom' as uom, coalesce(payload ->> 'quantity', payload ->> 'yielded', payload ->> 'available') as quantity,
+    0 as behind
+from outbox
+where connector = any(%(connectors)s::text []) and stream = %(stream)s
+order by id desc
+limit %(most)s;
+
+-- name: latest
+-- What the systems took last.
+select
+    id, connector, stream, seq, kind, state, attempts, next_at, external_id, last_error, created_at, done_at,
+    payload ->> 'order_ref' as order_ref, payload ->> 'ticket_id' as ticket_id, payload ->> 'item' as item,
+    payload ->> 'uom' as uom, coalesce(payload ->> 'quantity', payload ->> 'yielded', payload ->> 'available') as quantity,
+    0 as behind
+from outbox
+where state = 'done'
+order by id desc
+limit %(most)s;
+
+-- name: taken_back
+-- What takes back of an event, and what an event takes back of.
+select p.outbox_id, p.reverses_id, r.reason, r.actor, r.at, o.state, o.payload ->> 'quantity' as quantity
+from reversal_part as p
+inner join reversal as r on p.reversal_id = r.id
+inner join outbox as o on p.outbox_id = o.id
+where p.outbox_id = %(outbox_id)s or p.reverses_id = %(outbox_id)s
+order by p.outbox_id
+limit %(most)s;
+
+-- name: counts
+-- The pieces that a posting is made of, each with the reading that told of it: tag, time, place in its message, counter from and to.
+select
+    c.id, c.ts, c.qty, c.kind, c.reason, c.order_number, c.counter_from, c.counter_to, c.ordinal, e.path as equipment,
+    e.name as machine, e.id as equipment_id, t.name as tag
+from production_count as c
+inner join equipment as e on c.equipment_id = e.id
+inner join tag as t on c.tag_id = t.id
+where c.outbox_id = %(outbox_id)s and c.order_number = %(order_number)s
+order by c.ts, c.id
+limit %(most)s;
+
+-- name: counts_in_all
+select count(*) as counts, coalesce(sum(qty), 0)::bigint as pieces
+from production_count
+where outbox_id = %(outbox_id)s and order_number = %(order_number)s;

@@ -1,0 +1,416 @@
+"""Business systems over HTTP: who may do what, what is written of it, what is refused and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import httpx
+import pytest
+
+from bridge.model.production import MaterialActual, WorkRequest, event_id
+from bridge.store import connector_condition, outbox, reconciliation, relay_question
+from bridge.store.account import create_account
+from bridge.store.connector_condition import Told
+from bridge.store.database import connected
+from bridge.store.reconciliation import Difference, OrderLedger
+from tests.dashboard_process import Tower, running_tower
+from tests.plant_seed import LOGIN, Seed
+from tests.relay_process import post
+
+ORDER = "WH/MO/00017"
+NOW = datetime.now(UTC)
+CHANGES = [
+    ("/api/v1/erp/events/{event}/edit", {"changes": {"lot": "L1"}, "reason": "r"}),
+    ("/api/v1/erp/events/{event}/replay", {}),
+    ("/api/v1/erp/events/{event}/dry-run", {}),
+    ("/api/v1/erp/take-back", {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "12345678"}),
+    ("/api/v1/erp/connectors/erp/stop", {"reason": "r"}),
+    ("/api/v1/erp/connectors/erp/go", {"reason": "r"}),
+    ("/api/v1/erp/connectors/erp/compare", {}),
+]
+
+
+@pytest.fixture
+async def tower(database_dsn: str) -> AsyncIterator[Tower]:
+    async with running_tower(database_dsn) as tower:
+        yield tower
+
+
+@pytest.fixture
+async def client(tower: Tower) -> AsyncIterator[httpx.AsyncClient]:
+    async with tower.client() as client:
+        assert (await tower.log_in(client)).status_code == 200
+        yield client
+
+
+@pytest.fixture
+def seed(database_dsn: str) -> Iterator[Seed]:
+    seed = Seed(database_dsn)
+    yield seed
+    seed.close()
+
+
+@pytest.fixture
+async def connection(database_dsn):
+    async with connected(database_dsn, "test") as connection:
+        yield connection
+
+
+@pytest.fixture
+async def event(connection) -> int:
+    """A parked event of 5 pieces; 4 more wait behind it."""
+    first, _ = await post(connection, ORDER, [5, 4])
+    await connection.execute(
+        "update outbox set state = 'parked', attempts = 3, last_error = 'order is closed' where id = %s", (first,)
+    )
+    return first
+
+
+async def ok(answer: httpx.Response, status: int = 200) -> dict:
+    assert answer.status_code == status, answer.text
+    return answer.json()
+
+
+# --- who may ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES, ids=[path for path, _ in CHANGES])
+async def test_change_is_not_a_viewers(database_dsn, tower, connection, seed, event, path, body):
+    await create_account(connection, "vera", "her long passphrase", "viewer")
+    async with tower.client() as client:
+        await tower.log_in(client, "vera", "her long passphrase")
+        answer = await client.post(path.format(event=event), json=body)
+        assert (await client.get("/api/v1/erp")).status_code == 200
+        assert (await client.get(f"/api/v1/erp/events/{event}")).status_code == 200
+    assert answer.status_code == 403
+    assert seed.one("select count(*) from audit where action <> 'login'") == 0
+
+
+@pytest.mark.parametrize(("path", "body"), CHANGES, ids=[path for path, _ in CHANGES])
+async def test_change_comes_as_json_from_our_own_page_of_somebody_who_is_logged_in(
+    tower, client, seed, event, path, body
+):
+    path = path.format(event=event)
+    assert (await client.post(path, json=body, headers={"origin": "https://evil.example"})).status_code == 403
+    assert (await client.post(path, data=body)).status_code == 415
+    async with tower.client() as stranger:
+        assert (await stranger.post(path, json=body)).status_code == 401
+    assert seed.one("select count(*) from audit where action <> 'login'") == 0
+
+
+async def test_stranger_reads_nothing(tower, event):
+    async with tower.client() as stranger:
+        for path in ("/api/v1/erp", f"/api/v1/erp/events/{event}", "/api/v1/erp/connectors/erp/comparison"):
+            assert (await stranger.get(path)).status_code == 401
+
+
+# --- what there is -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_connector_says_what_waits_what_went_and_that_no_relay_runs(client, connection, event):
+    [done] = await post(connection, "WH/MO/00018", [7])
+    await connection.execute(
+        "update outbox set state = 'done', done_at = now(), external_id = 'WH/MO/00018' where id = %s", (done,)
+    )
+    answer = await ok(await client.get("/api/v1/erp"))
+    [erp] = answer["connectors"]
+    assert (erp["connector"], erp["type"], erp["can_compare"]) == ("erp", "odoo19", True)
+    assert (erp["waiting"], erp["parked"], erp["failing"]) == (2, 1, 0)
+    assert (erp["posted_today"], erp["pieces_today"], erp["condition"]) == (1, "7", None)
+    assert erp["last_success_at"] is not None
+    [parked] = answer["attention"]
+    assert (parked["id"], parked["kind"], parked["order_ref"], parked["quantity"]) == (event, "wip_to_fg", ORDER, "5")
+    assert (parked["last_error"], parked["attempts"], parked["behind"]) == ("order is closed", 3, 1)
+
+
+async def test_connector_is_as_its_newest_relay_finds_it(client, connection):
+    relay = event_id("relay", "1", 1)
+    told = Told("erp", "refused", "401: no such key", timedelta(minutes=5))
+    await connector_condition.tell(connection, relay, [told], is_news=True)
+    [erp] = (await ok(await client.get("/api/v1/erp")))["connectors"]
+    assert (erp["condition"], erp["condition_reason"]) == ("refused", "401: no such key")
+    assert datetime.fromisoformat(erp["condition_until"]) > datetime.now(UTC) + timedelta(minutes=4)
+    await connection.execute("update connector_condition set heard_at = now() - interval '1 minute'")
+    await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "r"})  # which reads anew
+    [erp] = (await ok(await client.get("/api/v1/erp")))["connectors"]
+    assert erp["condition"] is None
+
+
+async def test_event_tells_all_that_is_known_of_it(client, connection, seed, event):
+    await connection.execute(
+        "insert into outbox_attempt (outbox_id, step, outcome, status, request, answer, duration_ms)"
+        " values (%s, 'mark done', 'business', 422, '{\"call\": \"x\"}', 'order is closed', 12)",
+        (event,),
+    )
+    counts = [seed.count("insp1", NOW - timedelta(minutes=n), 1, order=ORDER, final=True) for n in range(5)]
+    await connection.execute("update production_count set outbox_id = %s where id = any(%s)", (event, counts))
+    answer = await ok(await client.get(f"/api/v1/erp/events/{event}"))
+    fields = {field["name"]: field for field in answer["fields"]}
+    assert (fields["quantity"]["label"], fields["quantity"]["value"], fields["event_id"]["kind"]) == (
+        "Quantity",
+        "5",
+        "fixed",
+    )
+    [attempt] = answer["attempts"]
+    assert (attempt["step"], attempt["status"], attempt["answer"]) == ("mark done", 422, "order is closed")
+    assert (answer["counts_in_all"], answer["pieces"], len(answer["counts"])) == (5, 5, 5)
+    assert answer["counts"][0]["machine"] == "insp1"
+    assert answer["counts"][0]["tag"] == "parts.good"
+
+
+async def test_events_of_an_order_come_newest_first(client, connection, event):
+    await post(connection, "WH/MO/00018", [7])
+    found = await ok(await client.get("/api/v1/erp/events", params={"order": ORDER}))
+    assert [row["seq"] for row in found] == [2, 1]
+    assert await ok(await client.get("/api/v1/erp/events")) == []  # nothing was taken yet
+    assert len(await ok(await client.get("/api/v1/erp/events", params={"order": ORDER, "most": 1}))) == 1
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/api/v1/erp/events/999999", "/api/v1/erp/questions/999999", "/api/v1/erp/connectors/sap/comparison",
+    ],
+)  # fmt: skip
+async def test_what_there_is_not_is_said_in_words(client, path):
+    answer = await client.get(path)
+    assert answer.status_code == 404
+    assert "there" in answer.json()["detail"] or "no such" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("path", ["/api/v1/erp/events/0", f"/api/v1/erp/events/{2**63}", "/api/v1/erp/events?most=201"])
+async def test_what_is_out_of_bounds_is_refused(client, path):
+    assert (await client.get(path)).status_code == 422
+
+
+# --- mend and send again ---------------------------------------------------------------------------------------------------------
+
+
+async def test_edit_keeps_the_fact_and_who_changed_what_and_why(client, seed, event):
+    before = seed.one("select payload ->> 'event_id' from outbox where id = %s", event)
+    body = {
+        "changes": {"order_ref": "WH/MO/00018", "quantity": "5"},
+        "reason": "wrong order at the terminal",
+        "seen": 0,
+    }
+    answer = await ok(await client.post(f"/api/v1/erp/events/{event}/edit", json=body))
+    [edit] = answer["edits"]
+    assert (edit["actor"], edit["reason"]) == (LOGIN, "wrong order at the terminal")
+    assert edit["changed"] == {"order_ref": [ORDER, "WH/MO/00018"]}
+    assert seed.one("select payload ->> 'event_id' from outbox where id = %s", event) == before
+    assert (
+        seed.one("select detail -> 'changes' ->> 'order_ref' from audit where action = 'event edited'") == "WH/MO/00018"
+    )
+    assert seed.one("select actor from audit where action = 'event edited'") == LOGIN
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ({"changes": {"quantity": "five"}, "reason": "r"}, "quantity: 'five' is no number"),
+        ({"changes": {"event_id": "x"}, "reason": "r"}, "event_id: is part of what the event is"),
+        ({"changes": {"colour": "red"}, "reason": "r"}, "no such field"),
+        ({"changes": {"quantity": "5"}, "reason": "r"}, "nothing is changed"),
+        ({"changes": {"lot": "x"}}, "Field required"),
+        ({"changes": {"lot": "x"}, "reason": "  "}, "at least 1 character"),
+        ({"changes": {}, "reason": "r"}, "at least 1 item"),
+        ({"changes": {f"f{n}": "" for n in range(41)}, "reason": "r"}, "at most 40"),
+    ],
+)
+async def test_edit_that_cannot_be_is_refused_with_what_is_wrong(client, seed, event, body, words):
+    answer = await client.post(f"/api/v1/erp/events/{event}/edit", json=body)
+    assert answer.status_code == 422
+    assert words in str(answer.json()["detail"])
+    assert seed.one("select count(*) from outbox_edit") == 0
+
+
+async def test_only_what_waits_for_a_person_is_edited_or_replayed(client, connection, seed):
+    [waits] = await post(connection, ORDER, [5])
+    for path, body in ((f"{waits}/edit", {"changes": {"lot": "L"}, "reason": "r"}), (f"{waits}/replay", {})):
+        answer = await client.post(f"/api/v1/erp/events/{path}", json=body)
+        assert answer.status_code == 409
+        assert "it is on its way" in answer.json()["detail"]
+    await connection.execute(
+        "update outbox set state = 'done', done_at = now(), external_id = 'D/17' where id = %s", (waits,)
+    )
+    answer = await client.post(f"/api/v1/erp/events/{waits}/replay", json={})
+    assert "the system has it, as D/17" in answer.json()["detail"]
+    assert seed.one("select count(*) from audit where action <> 'login'") == 0
+
+
+async def test_edit_of_an_event_that_somebody_else_changed_meanwhile_is_refused(client, connection, seed, event):
+    await outbox.edit(connection, event, {"lot": "L1"}, "paul", "the label")
+    body = {"changes": {"lot": "L2"}, "reason": "r", "seen": 0}
+    answer = await client.post(f"/api/v1/erp/events/{event}/edit", json=body)
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == "paul has changed it since you saw it; look at it again"
+    assert seed.one("select payload ->> 'lot' from outbox where id = %s", event) == "L1"
+    assert seed.one("select count(*) from outbox_edit") == 1
+
+
+async def test_replay_gives_the_event_back_to_the_relay(client, seed, event):
+    answer = await ok(await client.post(f"/api/v1/erp/events/{event}/replay", json={}))
+    assert (answer["id"], answer["state"]) == (event, "pending")
+    assert seed.one("select detail ->> 'error' from audit where action = 'event replayed'") == "order is closed"
+    assert (await client.post(f"/api/v1/erp/events/{event}/replay", json={})).status_code == 409
+
+
+# --- take back -------------------------------------------------------------------------------------------------------------------
+
+
+async def test_pieces_are_taken_back_once_however_often_it_is_sent(client, connection, seed):
+    [done] = await post(connection, ORDER, [5])
+    await connection.execute(
+        "update outbox set state = 'done', done_at = now(), external_id = 'D/1' where id = %s", (done,)
+    )
+    body = {"connector": "erp", "order": ORDER, "quantity": "2", "reason": "cracked", "key": "page-0001"}
+    first = await ok(await client.post("/api/v1/erp/take-back", json=body))
+    assert await ok(await client.post("/api/v1/erp/take-back", json=body)) == first
+    [made] = first["events"]
+    assert seed.one("select kind from outbox where id = %s", made) == "reversal"
+    assert seed.one("select payload ->> 'quantity' from outbox where id = %s", made) == "2"
+    assert seed.one("select detail ->> 'reason' from audit where action = 'pieces taken back'") == "cracked"
+    of_posting = await ok(await client.get(f"/api/v1/erp/events/{done}"))
+    assert [(each["outbox_id"], each["quantity"], each["actor"]) for each in of_posting["reversals"]] == [
+        (made, "2", LOGIN)
+    ]
+    of_reversal = await ok(await client.get(f"/api/v1/erp/events/{made}"))
+    assert [each["reverses_id"] for each in of_reversal["reversals"]] == [done]
+
+
+async def test_more_than_was_posted_is_not_taken_back(client, connection, seed):
+    [done] = await post(connection, ORDER, [5])
+    await connection.execute(
+        "update outbox set state = 'done', done_at = now(), external_id = 'D/1' where id = %s", (done,)
+    )
+    body = {"connector": "erp", "order": ORDER, "quantity": "6", "reason": "cracked", "key": "page-0001"}
+    answer = await client.post("/api/v1/erp/take-back", json=body)
+    assert answer.status_code == 409
+    assert "5 are left" in answer.json()["detail"]
+    assert seed.one("select count(*) from outbox") == 1
+    assert seed.one("select count(*) from audit where action <> 'login'") == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"quantity": "0"}, {"quantity": "-1"}, {"quantity": "NaN"}, {"quantity": "x"}, {"key": "a"}, {"reason": ""}],
+)
+async def test_taking_back_without_a_quantity_reason_or_key_is_refused(client, change):
+    body = {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "page-0001", **change}
+    assert (await client.post("/api/v1/erp/take-back", json=body)).status_code == 422
+
+
+# --- stop and go -----------------------------------------------------------------------------------------------------------------
+
+
+async def test_connector_is_stopped_and_let_go_on_with_who_and_why(client, seed):
+    [erp] = (await ok(await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "stock-taking"})))[
+        "connectors"
+    ]
+    assert (erp["stopped_by"], erp["stop_reason"]) == (LOGIN, "stock-taking")
+    again = await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "r"})
+    assert (again.status_code, again.json()["detail"]) == (409, "erp is stopped already")
+    [erp] = (await ok(await client.post("/api/v1/erp/connectors/erp/go", json={"reason": "counted"})))["connectors"]
+    assert erp["stopped_by"] is None
+    assert (await client.post("/api/v1/erp/connectors/erp/go", json={"reason": "r"})).status_code == 409
+    assert (
+        seed.one("select string_agg(detail ->> 'reason', ',' order by id) from audit where subject = 'connector:erp'")
+        == "stock-taking,counted"
+    )
+
+
+async def test_connector_that_is_not_there_is_told_with_those_that_are(client):
+    answer = await client.post("/api/v1/erp/connectors/sap/stop", json={"reason": "r"})
+    assert (answer.status_code, answer.json()["detail"]) == (404, "there is no connector sap; there are: erp")
+    assert (await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": ""})).status_code == 422
+
+
+# --- what needs the relay ----------------------------------------------------------------------------------------------------------
+
+
+async def test_question_is_asked_of_the_relay_and_its_answer_read(client, connection, event):
+    asked = await ok(await client.post(f"/api/v1/erp/events/{event}/dry-run", json={}), 202)
+    assert (asked["kind"], asked["outbox_id"], asked["asked_by"], asked["answered_at"]) == (
+        "dry_run",
+        event,
+        LOGIN,
+        None,
+    )
+    taken = await relay_question.take(connection, "erp")
+    assert taken is not None
+    await relay_question.answer(connection, taken.id, {"has_it_as": None, "steps": []})
+    answer = await ok(await client.get(f"/api/v1/erp/questions/{asked['id']}"))
+    assert answer["answered_at"] is not None
+    assert answer["answer"] == {"has_it_as": None, "steps": []}
+
+
+async def test_questions_that_nobody_answers_are_refused_when_too_many_wait(client):
+    for _ in range(20):
+        await ok(await client.post("/api/v1/erp/connectors/erp/compare", json={}), 202)
+    answer = await client.post("/api/v1/erp/connectors/erp/compare", json={})
+    assert answer.status_code == 429
+    assert "see whether its relay runs" in answer.json()["detail"]
+
+
+async def test_newest_comparison_is_shown_with_what_a_person_might_do(client, connection):
+    nothing = await ok(await client.get("/api/v1/erp/connectors/erp/comparison"))
+    assert (nothing["at"], nothing["lines"]) == (None, [])
+    ledger = OrderLedger(ORDER, Decimal(9), Decimal(0), Decimal(9), Decimal(0), Decimal(0))
+    await reconciliation.keep(
+        connection, "erp", NOW, 3, [Difference(ledger, Decimal(11), "look for a posting by hand")], "relay"
+    )
+    answer = await ok(await client.get("/api/v1/erp/connectors/erp/comparison"))
+    assert (answer["orders"], answer["differences"], answer["actor"]) == (3, 1, "relay")
+    [line] = answer["lines"]
+    assert (line["order_number"], line["posted"], line["erp"]) == (ORDER, "9", "11")
+    assert line["proposal"] == "look for a posting by hand"
+
+
+# --- live ------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_dead_letter_and_counts_arrive_through_the_feed(tower, connection):
+    async with tower.feed() as feed:
+        snapshot = await feed.next("snapshot")
+        assert snapshot["erp"]["attention"] == []
+        [event] = await post(connection, ORDER, [5])
+        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["waiting"] == 1)
+        await connection.execute("update outbox set state = 'parked', last_error = 'closed' where id = %s", (event,))
+        await connection.execute("select pg_notify('amor_live', %s)", (f"outbox:{event}",))
+        frame = await feed.next("erp", lambda frame: frame["erp"]["attention"])
+    assert frame["erp"]["attention"][0]["last_error"] == "closed"
+
+
+async def test_stop_condition_and_answer_arrive_through_the_feed(tower, client, connection, event):
+    async with tower.feed() as feed:
+        await feed.next("snapshot")
+        await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "stock-taking"})
+        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["stop_reason"] == "stock-taking")
+        told = Told("erp", "failing", "connection refused", timedelta(seconds=9))
+        await connector_condition.tell(connection, event_id("relay", "1", 1), [told], is_news=True)
+        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["condition"] == "failing")
+        asked = await ok(await client.post(f"/api/v1/erp/events/{event}/dry-run", json={}), 202)
+        taken = await relay_question.take(connection, "erp")
+        await relay_question.refuse(connection, taken.id, "no")
+        assert (await feed.next("question"))["question"] == asked["id"]
+
+
+async def test_payload_that_a_person_made_unreadable_hides_nothing(client, connection):
+    """The command line may write anything into a field: the page must show it all the same."""
+    fact = MaterialActual(event_id("test", "X", 1), "X", 1, NOW, Decimal(1), Decimal(1), "pcs", "acme/cnc1")
+    payload = {**fact.payload(), "quantity": "a lot", "order_ref": ["X"]}
+    made = await outbox.insert(connection, connector="erp", stream="X", kind="wip_to_fg", payload=payload, key="x")
+    ticket = WorkRequest(event_id("test", "T", 1), 7, "acme/cnc1", "VIB", "high", "Vibration", "4.9", NOW)
+    await outbox.insert(
+        connection, connector="erp", stream="ticket-7", kind="work_request", payload=ticket.payload(), key="t"
+    )
+    await connection.execute("update outbox set state = 'parked'")
+    answer = await ok(await client.get("/api/v1/erp"))
+    assert [(row["quantity"], row["ticket_id"]) for row in answer["attention"]] == [("a lot", None), (None, "7")]
+    assert (await client.get(f"/api/v1/erp/events/{made}")).status_code == 200
+    await connection.execute("update outbox set state = 'done', done_at = now()")
+    await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "r"})  # which reads anew
+    [erp] = (await ok(await client.get("/api/v1/erp")))["connectors"]
+    assert (erp["posted_today"], erp["pieces_today"]) == (2, None)
