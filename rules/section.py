@@ -134,6 +134,10 @@ class Section:
         self._known.append(name)
         return self._left.pop(name, None)
 
+    def peek(self, name: str) -> Item | None:
+        """A value that is not taken yet, without taking it."""
+        return self._left.get(name)
+
     def take(self, name: str, convert: Callable[[Any], T], default: T) -> T:
         """Take a value, or the default where there is none or it is wrong."""
         item = self.item_of(name)

@@ -26,11 +26,14 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
     except ConfigError as error:
         return _report(error.problems, err)
     from bridge.cli.erp import connector_problems, master_data_problems
+    from bridge.cli.stock_levels import level_problems, unknown_levels
     from rules.rulebook import check_rules
 
     if problems := [*check_rules(settings), *connector_problems(settings, file)]:
         return _report(problems, err)
-    if is_online and (problems := master_data_problems(settings, file)):
+    if problems := level_problems(settings, file):
+        return _report(problems, err)
+    if is_online and (problems := [*master_data_problems(settings, file), *unknown_levels(settings, file)]):
         return _report(problems, err)
     sources = ", ".join(f"{source.name} ({source.type})" for source in settings.source) or "none"
     connectors = ", ".join(f"{connector.name} ({connector.type})" for connector in settings.connector) or "none"
@@ -43,6 +46,7 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
 
 def check_rule_files(files: Sequence[Path], config: Path | None, out: Console, err: Console) -> int:
     """Check rule files, those of the configuration where none is named; returns the exit code as `check` does."""
+    from bridge.cli.erp import carried_kinds
     from rules.rulebook import check_rules, read_rules
 
     names = [str(file) for file in files]
@@ -52,7 +56,7 @@ def check_rule_files(files: Sequence[Path], config: Path | None, out: Console, e
         return _report(error.problems, err)
     if settings and names:
         settings = settings.model_copy(update={"rules": settings.rules.model_copy(update={"files": names})})
-    problems = check_rules(settings) if settings else read_rules(names)[1]
+    problems = check_rules(settings, carried_kinds(settings)) if settings else read_rules(names)[1]
     if problems:
         return _report(problems, err)
     for name in names or (settings.rules.files if settings else ()):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from rich.markup import escape
 from bridge.config import Settings, load_settings, places
 from bridge.config.settings import ConnectorSettings
 from bridge.errors import AmorError, ConfigError, ConnectorError, Problem, SetupError
+from bridge.model.production import EventKind
 
 if TYPE_CHECKING:  # what connectors import takes half a second, and most commands need none
     from bridge.erp.connector import Event, MasterDataProblem, Step
@@ -121,6 +123,17 @@ def connector_problems(settings: Settings, file: Path) -> list[Problem]:
             place = ("connector", index, "tls")
             problems.append(Problem(str(file), places.line_of(lines, place), 0, f"connector[{index}].tls", str(error)))
     return problems
+
+
+def carried_kinds(settings: Settings) -> dict[str, frozenset[EventKind]]:
+    """The kinds of event that each connector carries; without those that `connector_problems` tells of."""
+    from bridge.erp.connectors import make
+
+    kinds = {}
+    for table in settings.connector:
+        with suppress(ConfigError, SetupError):
+            kinds[table.name] = make(table).kinds
+    return kinds
 
 
 def master_data_problems(settings: Settings, file: Path) -> list[Problem]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
 
-from bridge.store.database import Connection
+from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("production_count")
@@ -15,14 +15,18 @@ _QUERIES: Final = load("production_count")
 
 @dataclass(frozen=True, slots=True)
 class Unposted:
-    """A count of good pieces of the final operation that no posting has taken."""
+    """A count that a posting may take. `kind` is that of CountKind; `lot` empty where the machine names none."""
 
     id: int
     equipment_id: int
     tag_id: int
     at: datetime
+    kind: str
     qty: int
     order_number: str | None
+    reason: str
+    is_final: bool
+    lot: str
     path: str
     equipment_class: str | None
 
@@ -66,15 +70,22 @@ async def never_posted(connection: Connection, since: datetime) -> NeverPosted:
 
 
 async def unposted(connection: Connection, since: datetime) -> list[Unposted]:
-    """The counts of orders at or after an instant that wait for a posting, by order and time."""
+    """The good pieces of the final operation at or after an instant that wait for a posting, by order and time."""
     rows = await (await connection.execute(_QUERIES.unposted, {"since": since})).fetchall()
-    return [
-        Unposted(
-            row["id"], row["equipment_id"], row["tag_id"], row["ts"], row["qty"], row["order_number"], row["path"],
-            row["class"],
-        )
-        for row in rows
-    ]  # fmt: skip
+    return [unposted_of(row) for row in rows]
+
+
+def unposted_of(row: Row) -> Unposted:
+    """A count from a row of its table with the path and class of its equipment."""
+    return Unposted(
+        row["id"], row["equipment_id"], row["tag_id"], row["ts"], row["kind"], row["qty"], row["order_number"],
+        row["reason"], row["is_final"], row["lot"], row["path"], row["class"],
+    )  # fmt: skip
+
+
+async def lock_order(connection: Connection, order_number: str) -> None:
+    """Have other postings of the order wait until the transaction ends."""
+    await connection.execute(_QUERIES.lock_order, {"order_number": order_number})
 
 
 async def take_for_posting(
@@ -84,7 +95,7 @@ async def take_for_posting(
 
     Other postings of the order wait until the transaction ends. Several orders are taken in the order of their numbers.
     """
-    await connection.execute(_QUERIES.lock_order, {"order_number": order_number})
+    await lock_order(connection, order_number)
     rows = await (await connection.execute(_QUERIES.lock_unposted, {"ids": list(ids)})).fetchall()
     row = await (await connection.execute(_QUERIES.posted, {"order_number": order_number})).fetchone()
     assert row is not None, "an aggregate has one row"

@@ -21,15 +21,17 @@ class Counted:
     counter: str
     slots: tuple[str, ...]
 
-    def accepts(self, pieces: int, *, order_active: bool, operation_is_final: bool) -> bool:
-        """Whether a count is meant. It depends on the count's own row only, so that it can be asked again after any crash."""
-        facts = {
-            f"{_DELTA}{self.counter})": float(pieces),
-            ORDER_ACTIVE: order_active,
-            OPERATION_IS_FINAL: operation_is_final,
-        }
+    def accepts(self, pieces: int | None, *, order_active: bool, operation_is_final: bool) -> bool:
+        """Whether a count is meant. It depends on the count's own row only, so that it can be asked again after any crash.
+
+        `pieces` is None for a count of another counter, of which `require` alone is asked.
+        """
+        facts: dict[str, float | bool] = {ORDER_ACTIVE: order_active, OPERATION_IS_FINAL: operation_is_final}
+        if pieces is not None:
+            facts[f"{_DELTA}{self.counter})"] = float(pieces)
         row = [facts.get(slot) for slot in self.slots]
-        return self.on.evaluate(row) is True and (self.require is None or self.require.evaluate(row) is True)
+        is_on = pieces is None or self.on.evaluate(row) is True
+        return is_on and (self.require is None or self.require.evaluate(row) is True)
 
 
 def read(section: Section, facts: Facts) -> Counted | None:

@@ -9,13 +9,14 @@ from typing import Any, Final
 
 import structlog
 
-from bridge.model.production import CountKind, MachineState
+from bridge.model.production import MachineState
 from bridge.model.reading import DeadLetter
 from bridge.store import dead_letter, machine_state, production_count
 from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
 from rules.engine.plant import Plant
 from rules.engine.posting import PostingBook
+from rules.engine.posting.waiting import Ended
 from rules.production.accounting import LONGEST_WORD
 from rules.production.effects import (
     Counted,
@@ -49,15 +50,22 @@ async def write(connection: Connection, plant: Plant, book: PostingBook, effect:
             log.info(
                 "late state", equipment_id=effect.equipment_id, at=str(effect.at), state=str(effect.state), split=done
             )
-        case OrderChanged(previous=str(previous)):
-            if plant.assets[effect.equipment_id].accounting.facts.is_final:
-                book.complete(previous)
+        case OrderChanged():
+            _change_order(plant, book, effect)
         case EpochBegan():
             if effect.cause != "first":
                 log.warning("counter began anew", tag_id=effect.tag_id, cause=effect.cause, at=str(effect.at))
             await production_count.begin_epoch(connection, **_fields(effect))
         case Counted():
             await _count(connection, plant, book, effect)
+
+
+def _change_order(plant: Plant, book: PostingBook, change: OrderChanged) -> None:
+    facts = plant.assets[change.equipment_id].accounting.facts
+    if change.previous is not None:
+        book.complete(change.previous, change.equipment_id, is_final=facts.is_final)
+    if change.ended is not None:
+        book.end(change.ended, Ended(change.equipment_id, facts.path, change.at))
 
 
 async def _begin_state(connection: Connection, plant: Plant, effect: StateChanged) -> None:
@@ -71,12 +79,12 @@ async def _begin_state(connection: Connection, plant: Plant, effect: StateChange
 async def _count(connection: Connection, plant: Plant, book: PostingBook, count: Counted) -> None:
     row = {**_fields(count), "kind": str(count.kind), "key": count.key}
     count_id = await production_count.insert(connection, row)
-    if count_id is not None and count.is_final and count.kind is CountKind.GOOD:
+    if count_id is not None:
         path = plant.assets[count.equipment_id].path
         book.add(
             Unposted(
-                count_id, count.equipment_id, count.tag_id, count.at, count.qty, count.order_number, path,
-                plant.class_of(path, None),
+                count_id, count.equipment_id, count.tag_id, count.at, str(count.kind), count.qty, count.order_number,
+                count.reason, count.is_final, count.lot, path, plant.class_of(path, None),
             )
         )  # fmt: skip
 

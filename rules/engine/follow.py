@@ -83,7 +83,7 @@ class Follower:
                 await exchange(connection, memory.plant, rules, versions)
                 await rule.save_states(connection, memory.plant.changed_states())
                 memory.plant.settle()
-                memory.book = PostingBook(rulebook, memory.plant.class_of)
+                memory.book = PostingBook(rulebook, self._settings.production, memory.plant.class_of)
                 await memory.book.load(connection)
         self._rules, self._versions, self._memory = rules, versions, memory
         self._by_id = {each.id: each for each in rulebook.rules}
@@ -180,7 +180,7 @@ class Follower:
 
     async def _load(self, connection: Connection, cursors: dict[int, Cursor]) -> _Memory:
         plant = await loading.load(connection, self._settings, self._rules, self._versions, cursors)
-        book = PostingBook(self.rulebook, plant.class_of)
+        book = PostingBook(self.rulebook, self._settings.production, plant.class_of)
         await book.load(connection)
         log.info("engine loaded", lanes=plant.read, assets=len(plant.assets), tags=len(plant.by_tag))
         return _Memory(plant, book, cursors)

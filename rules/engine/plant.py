@@ -277,6 +277,7 @@ def _restore_asset(asset: Asset, stored: dict[str, Any]) -> None:
 def _role(name: str, production: ProductionSettings) -> Role:
     return {
         production.order: Role.ORDER,
+        production.lot: Role.LOT,
         production.state: Role.STATE,
         production.reason: Role.REASON,
         production.scrap_reason: Role.SCRAP_REASON,

@@ -33,15 +33,16 @@ class Role(IntEnum):
     """What a tag tells of production; in the order in which the samples of one instant are applied."""
 
     ORDER = 0
-    STATE = 1
-    REASON = 2
-    SCRAP_REASON = 3
-    NONE = 4
-    GOOD = 5
-    SCRAP = 6
+    LOT = 1
+    STATE = 2
+    REASON = 3
+    SCRAP_REASON = 4
+    NONE = 5
+    GOOD = 6
+    SCRAP = 7
 
 
-LONGEST_WORD: Final = 200  # characters of an order's number, a state or a reason
+LONGEST_WORD: Final = 200  # characters of an order's number, a lot, a state or a reason
 _FRESH: Final = timedelta(days=1)  # to a value older than this no counter comes back from a glitch
 _KINDS = {Role.GOOD: CountKind.GOOD, Role.SCRAP: CountKind.SCRAP}
 
@@ -69,7 +70,10 @@ class CounterMemory:
 
 @dataclass(slots=True)
 class Accounting:
-    """What is remembered of the asset between instants; `late` counts readings that came too late to be used."""
+    """What is remembered of the asset between instants; `late` counts readings that came too late to be used.
+
+    `named` is the order that was named last: a machine that names none for a while has not ended it.
+    """
 
     facts: AssetFacts
     roles: dict[int, Role] = field(default_factory=dict)
@@ -80,6 +84,9 @@ class Accounting:
     reason_at: datetime | None = None
     order: str | None = None
     order_at: datetime | None = None
+    named: str | None = None
+    lot: str = ""
+    lot_at: datetime | None = None
     scrap_reason: str = ""
     counters: dict[int, CounterMemory] = field(default_factory=dict)
     late: int = 0
@@ -119,6 +126,8 @@ class Accounting:
             return
         if Role.ORDER in words and words[Role.ORDER] is not None:
             self._order(at, words[Role.ORDER] or None, effects)
+        if (lot := words.get(Role.LOT)) is not None:
+            self._lot(at, lot)
         if words.get(Role.SCRAP_REASON) is not None:
             self.scrap_reason = words[Role.SCRAP_REASON] or ""
         reason = words.get(Role.REASON)
@@ -134,8 +143,15 @@ class Accounting:
             return
         self.order_at = at
         if order != self.order:
-            effects.append(OrderChanged(self.facts.equipment_id, at, self.order, order))
-            self.order = order
+            ended = self.named if order is not None and order != self.named else None
+            effects.append(OrderChanged(self.facts.equipment_id, at, self.order, order, ended))
+            self.order, self.named = order, order or self.named
+
+    def _lot(self, at: datetime, lot: str) -> None:
+        if self.lot_at is not None and at < self.lot_at:
+            self.late += 1
+            return
+        self.lot, self.lot_at = lot, at
 
     def _state(self, at: datetime, state: MachineState, reason: str | None, effects: list[Effect]) -> None:
         self.state_at = at
@@ -183,7 +199,7 @@ class Accounting:
     def _counted(self, role: Role, sample: Sample, pieces: int, before: float | None, value: float) -> Counted:
         return Counted(
             equipment_id=self.facts.equipment_id, tag_id=sample.tag_id, at=sample.at, ordinal=sample.ordinal,
-            order_number=self.order, kind=_KINDS[role], qty=pieces,
+            order_number=self.order, lot=self.lot, kind=_KINDS[role], qty=pieces,
             reason=self.scrap_reason if role is Role.SCRAP else "", is_final=self.facts.is_final,
             counter_from=before, counter_to=value,
         )  # fmt: skip
@@ -198,6 +214,9 @@ class Accounting:
             "reason_at": _iso(self.reason_at),
             "order": self.order,
             "order_at": _iso(self.order_at),
+            "named": self.named,
+            "lot": self.lot,
+            "lot_at": _iso(self.lot_at),
             "scrap_reason": self.scrap_reason,
             "counters": {
                 str(tag_id): [c.count.value, c.at.isoformat(), c.ordinal, c.epoch, *astuple(c.count)[1:]]
@@ -211,6 +230,9 @@ class Accounting:
         self.state_at, self.since = _instant(stored["state_at"]), _instant(stored["since"])
         self.reason, self.reason_at = stored["reason"], _instant(stored["reason_at"])
         self.order, self.order_at = stored["order"], _instant(stored["order_at"])
+        # An earlier version kept no lot.
+        self.named = stored.get("named", self.order)
+        self.lot, self.lot_at = stored.get("lot", ""), _instant(stored.get("lot_at"))
         self.scrap_reason = stored["scrap_reason"]
         self.counters = {
             int(tag_id): CounterMemory(Count(float(value), *fall), datetime.fromisoformat(at), ordinal, epoch)

@@ -39,12 +39,13 @@ class LateState:
 
 @dataclass(frozen=True, slots=True)
 class OrderChanged:
-    """The asset went over to another order."""
+    """The asset went over to another order, or names none. `ended` is the order that was in hand before the next one was named."""
 
     equipment_id: int
     at: datetime
     previous: str | None
     current: str | None
+    ended: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ class Counted:
     at: datetime
     ordinal: int
     order_number: str | None
+    lot: str
     kind: CountKind
     qty: int
     reason: str

@@ -9,9 +9,7 @@ from datetime import timedelta
 from typing import Any, Final, cast, get_args
 
 from bridge.model.alarm import Severity
-from bridge.model.production import EventKind
 from rules.conditions import Condition
-from rules.conditions.counted import Counted
 from rules.conditions.threshold import Threshold
 from rules.durations import duration
 from rules.rulebook.model import (
@@ -19,13 +17,13 @@ from rules.rulebook.model import (
     EvidenceSpec,
     Input,
     NotifyAction,
-    PostingAction,
     TicketAction,
     WebhookAction,
     When,
     WriteAction,
 )
-from rules.section import Item, Reader, Section, T, count, one_of, text
+from rules.rulebook.postings import purpose_of, read_posting
+from rules.section import Item, Reader, Section, T, one_of, text
 
 _FROM_SEVERITY: Final = "from_severity"
 _MAX_EVIDENCE: Final = timedelta(days=7)
@@ -42,8 +40,6 @@ def read_actions(section: Section, condition: Condition | None, inputs: dict[str
         fields = section.reader.section(part)
         found = _with(found, fields, condition, inputs)
         fields.close()
-    if isinstance(condition, Counted) and item and len(found.postings) > 1:
-        section.reader.tell(item, "a piece is posted once: there is one erp_posting a rule")
     return found
 
 
@@ -51,7 +47,11 @@ def _with(found: Actions, fields: Section, condition: Condition | None, inputs: 
     reader = fields.reader
     if (item := fields.item_of("ticket")) and (ticket := _ticket(reader, item, condition, inputs)):
         found = replace(found, tickets=(*found.tickets, ticket))
-    if (item := fields.item_of("erp_posting")) and (posting := _posting(reader, item, condition)):
+    if (item := fields.item_of("erp_posting")) and (posting := read_posting(reader, item, condition)):
+        if purpose_of(posting) in map(purpose_of, found.postings):
+            reader.tell(
+                item, "a piece is posted once for a purpose: connector, kind and item are those of an erp_posting above"
+            )
         found = replace(found, postings=(*found.postings, posting))
     if (item := fields.item_of("notify")) and (notify := _notify(reader, item, condition)):
         found = replace(found, notifies=(*found.notifies, notify))
@@ -157,29 +157,3 @@ def _evidence_span(value: Any) -> timedelta:
     if found > _MAX_EVIDENCE:
         raise ValueError(f"more than {_MAX_EVIDENCE.days} days of evidence")
     return found
-
-
-def _posting(reader: Reader, item: Item, condition: Condition | None) -> PostingAction | None:
-    fields = reader.section(item)
-    connector = fields.need("connector", text)
-    kind = fields.take("kind", one_of(str, [str(EventKind.WIP_TO_FG)]), str(EventKind.WIP_TO_FG))
-    quantity_item = fields.item_of("quantity")
-    batch_item = fields.item_of("batch")
-    max_qty, max_wait = _batch(reader, batch_item) if batch_item else (1, timedelta())
-    fields.close()
-    if condition and not isinstance(condition, Counted):
-        reader.tell(item, "a posting follows counted pieces: the rule needs on")
-        return None
-    if isinstance(condition, Counted) and quantity_item:
-        wanted = f"delta({condition.counter})"
-        if reader.convert(quantity_item, text) != wanted:
-            reader.tell(quantity_item, f"must be {wanted}: what is counted is what is posted")
-    return PostingAction(connector, kind, max_qty, max_wait) if connector else None
-
-
-def _batch(reader: Reader, item: Item) -> tuple[int, timedelta]:
-    fields = reader.section(item)
-    max_qty = fields.take("max_qty", count, 1)
-    max_wait = fields.take("max_wait", lambda v: duration(text(v)), timedelta())
-    fields.close()
-    return max_qty, max_wait

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import fnmatch
-import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from rules.language import units
 from rules.language.mistake import suggestion
 from rules.rulebook.locate import Places
 from rules.rulebook.model import Input, Rule
+from rules.rulebook.posted import Carried, mistakes_of
 from rules.rulebook.read import read_rules
 from rules.rulebook.recipients import reaching_nobody
 from rules.rulebook.rule import WATCHING
@@ -31,8 +31,11 @@ class _Finding(NamedTuple):
     value: str | None = None
 
 
-def check_rules(settings: Settings) -> list[Problem]:
-    """Every mistake of every rule file, alone and against the settings; empty where all is well."""
+def check_rules(settings: Settings, carried: Carried | None = None) -> list[Problem]:
+    """Every mistake of every rule file, alone and against the settings; empty where all is well.
+
+    `carried` is what each connector carries, for those of which it is known: a posting that it does not carry is a mistake.
+    """
     rules, problems = read_rules(settings.rules.files)
     places, plant = Places(), _Plant.of(settings)
     for rule in rules:
@@ -44,7 +47,11 @@ def check_rules(settings: Settings) -> list[Problem]:
             problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
         if len(problems) > MAX_PROBLEMS:
             return [*problems, Problem(rule.file, 0, 0, "", "there are more mistakes than are told at once")]
-    return problems + _posted_twice(rules)
+    for mistake in mistakes_of(rules, settings, carried or {}):
+        rule = mistake.posting.rule
+        line, column = places.of(rule, *mistake.path, value=mistake.value)
+        problems.append(Problem(rule.file, line, column, ".".join((rule.id, *mistake.path)), mistake.message))
+    return problems
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +154,7 @@ def _known_units(settings: Settings) -> dict[str, str]:
         production.state,
         production.reason,
         production.order,
+        production.lot,
         production.good,
         production.scrap,
         production.scrap_reason,
@@ -171,22 +179,3 @@ def _counter(rule: Rule, settings: Settings) -> Iterator[_Finding]:
                 f"modulus {production.modulus}, max_delta {production.max_delta}",
                 ("inputs", entry.name, "counter"),
             )
-    tag = next(entry.tag for entry in rule.inputs if entry.name == condition.counter)
-    if rule.postings and tag != production.good:
-        message = f"only good pieces are posted: {condition.counter} must be the tag {production.good}"
-        yield _Finding(message, ("inputs", condition.counter, "tag"))
-
-
-def _posted_twice(rules: list[Rule]) -> list[Problem]:
-    posting = [rule for rule in rules if rule.postings]
-    return [
-        Problem(
-            rule.file,
-            rule.line,
-            0,
-            rule.id,
-            f"the rule {first.id} posts the same pieces already; a piece is posted once",
-        )
-        for first, rule in itertools.combinations(posting, 2)
-        if first.for_each == rule.for_each
-    ]

@@ -6,13 +6,16 @@ import fnmatch
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any, Literal
+from decimal import Decimal
+from typing import Any, Final, Literal
 
 from bridge.model.alarm import Severity
-from bridge.model.production import MachineState
+from bridge.model.production import EventKind, MachineState
 from rules.conditions.counted import Counted
 from rules.conditions.threshold import Threshold
 from rules.production.counter import CounterSpec
+
+PIECES: Final = "pcs"
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +71,24 @@ class TicketAction:
 
 @dataclass(frozen=True, slots=True)
 class PostingAction:
-    """Post good pieces of the final operation to a business system, several at a time."""
+    """Post counted pieces to a business system, several at a time.
+
+    `kind` says as what: an EventKind. Of consumed material `item` is what, `per_piece` how much of it in `uom` (UCUM), and `location`
+    where it came from, empty for the ERP's default. Of a performance `segment` is the operation's number in the ERP, empty for the
+    order as a whole, and `ends_with_order` says whether the last one is final. `lot` is the tag that names the lot; None: none is posted.
+    """
 
     connector: str
-    kind: str
+    kind: EventKind
     max_qty: int
     max_wait: timedelta
+    item: str = ""
+    uom: str = PIECES
+    per_piece: Decimal = Decimal(1)
+    location: str = ""
+    segment: str = ""
+    ends_with_order: bool = True
+    lot: str | None = None
 
 
 When = Literal["raise", "escalate", "return", "clear"]

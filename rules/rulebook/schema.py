@@ -8,10 +8,11 @@ from __future__ import annotations
 from typing import Any, Final, get_args
 
 from bridge.model.alarm import Severity
-from bridge.model.production import MachineState
+from bridge.model.production import EventKind, MachineState
 from rules.durations import PATTERN
 from rules.rulebook.cases import Told
 from rules.rulebook.model import When
+from rules.rulebook.postings import FINAL, KINDS
 from rules.rulebook.presets import PRESETS
 from rules.rulebook.presets.iso import ISO_10816_1
 
@@ -175,10 +176,7 @@ def _action() -> Schema:
             "priority": {"enum": ["from_severity", *(str(each) for each in Severity)], "default": "from_severity"},
             "from": lowest, "connector": connector, "evidence": evidence,
         }, "failure_mode"),
-        "erp_posting": _mapping({
-            "connector": connector, "kind": {"enum": ["wip_to_fg"]}, "quantity": _expression("delta(counter)."),
-            "batch": _mapping({"max_qty": _count("Default: 1."), "max_wait": _duration("Default: 0s.")}),
-        }, "connector"),
+        "erp_posting": _posting(connector),
         "notify": _mapping({"to": _list({"type": "string"}, "Roles."), **occasion}, "to"),
         "webhook": _mapping({"connector": connector, **occasion}, "connector"),
         "write": _mapping({
@@ -186,6 +184,27 @@ def _action() -> Schema:
             "value": {"type": ["number", "string", "boolean"]}, **occasion,
         }, "connector", "tag", "value"),
     })  # fmt: skip
+
+
+def _posting(connector: Schema) -> Schema:
+    return _mapping({
+        "connector": connector,
+        "kind": {"enum": [str(kind) for kind in KINDS], "default": str(EventKind.WIP_TO_FG), "description": "As what."},
+        "quantity": _expression("delta(counter)."),
+        "batch": _mapping({"max_qty": _count("Pieces. Default: 1."), "max_wait": _duration("Default: 0s.")}),
+        "lot": _mapping({"tag": _text("The tag that names the lot, that of [production] lot.")}, "tag",
+                        says="The lot of the pieces goes along; each lot is an event of its own."),
+        "item": _text("kind: consumed. What each piece takes."),
+        "uom": _text("kind: consumed. UCUM code of what it is measured in: kg. Default: pcs, pieces."),
+        "per_piece": {
+            "anyOf": [{"type": "string", "pattern": "^[0-9]{1,9}([.][0-9]{1,12})?$"}, {"type": "number", "exclusiveMinimum": 0}],
+            "description": "kind: consumed. How much a piece takes, exactly as its digits say. Default: 1.",
+        },
+        "location": _text("kind: consumed. Where it came from. Default: as the ERP has it."),
+        "segment": _text("kind: performance. Number of the operation in the ERP. Default: the order as a whole."),
+        "final": {"enum": list(FINAL), "default": "order_end",
+                  "description": "kind: performance. Whether the last one of a machine and order is final."},
+    }, "connector")  # fmt: skip
 
 
 def _case() -> Schema:

@@ -6,18 +6,19 @@ on conflict (tag_id, epoch) do nothing;
 
 -- name: insert
 insert into production_count (
-    equipment_id, ts, tag_id, ordinal, order_number, kind, qty, reason, is_final, counter_from, counter_to, key
+    equipment_id, ts, tag_id, ordinal, order_number, lot, kind, qty, reason, is_final, counter_from, counter_to, key
 )
 values (
-    %(equipment_id)s, %(at)s, %(tag_id)s, %(ordinal)s, %(order_number)s, %(kind)s, %(qty)s, %(reason)s, %(is_final)s,
-    %(counter_from)s, %(counter_to)s, %(key)s
+    %(equipment_id)s, %(at)s, %(tag_id)s, %(ordinal)s, %(order_number)s, %(lot)s, %(kind)s, %(qty)s, %(reason)s,
+    %(is_final)s, %(counter_from)s, %(counter_to)s, %(key)s
 )
 on conflict (key) do nothing
 returning id, pg_notify('amor_live', 'count:' || id);
 
 -- name: unposted
 -- Good pieces of the final operation that no posting has taken, from when there first was a rule that posts.
-select c.id, c.equipment_id, c.tag_id, c.ts, c.qty, c.order_number, e.path, e.class
+select
+    c.id, c.equipment_id, c.tag_id, c.ts, c.kind, c.qty, c.order_number, c.reason, c.is_final, c.lot, e.path, e.class
 from production_count as c
 inner join equipment as e on c.equipment_id = e.id
 where c.is_final and c.kind = 'good' and c.outbox_id is null and c.order_number is not null and c.ts >= %(since)s

@@ -38,7 +38,7 @@ COUNTED = """- id: counted
   inputs: {n: {tag: n}}
   on: delta(n) > 0
   require: order.active
-  actions: [{erp_posting: {connector: erp, batch: {}}}]
+  actions: [{erp_posting: {connector: erp, batch: {}, lot: {tag: l}}}]
 """
 PRESET = "- id: preset\n  inputs: {v: {tag: x, unit: mm/s}}\n  preset: {NAME: {}, of: v}\n  response: look\n"
 DYNAMIC = re.compile(r"inputs|let|tests\[\d+\]\.feed")  # their fields have names of the writer's own

@@ -56,6 +56,7 @@ class ProductionSettings(Table):
     state: str = Field("state", description="Tag with the machine's state, text.")
     reason: str = Field("state.reason", description="Tag with the reason of the state, text.")
     order: str = Field("order.number", description="Tag with the number of the order in hand, text.")
+    lot: str = Field("parts.lot", description="Tag with the lot of the pieces in hand, text.")
     good: str = Field("parts.good", description="Counter of good pieces.")
     scrap: str = Field("parts.scrap", description="Counter of scrap.")
     scrap_reason: str = Field("scrap.reason", description="Tag with the reason of the newest scrap, text.")

@@ -1,0 +1,77 @@
+-- What rules post besides finished goods: which counts are waiting, and what was taken by which posting.
+
+-- name: since
+-- When a rule first was active with a posting for this purpose, whatever its version; null where it is not yet.
+select min(loaded_at) as since
+from rule
+where id = %(rule_id)s and exists (select 1 from unnest(%(actions)s::jsonb []) as a (action) where body -> 'actions' @> a.action);
+
+-- name: marks
+select rule_id, connector, kind, item, settled_to from posting_mark where rule_id = any(%(rules)s::text []);
+
+-- name: set_mark
+insert into posting_mark (rule_id, connector, kind, item, settled_to)
+values (%(rule_id)s, %(connector)s, %(kind)s, %(item)s, %(settled_to)s)
+on conflict (rule_id, connector, kind, item) do update set settled_to = excluded.settled_to;
+
+-- name: newest_count
+select coalesce(max(id), 0)::bigint as id from production_count;
+
+-- name: untaken
+-- Counts with an order that no posting of these connectors took for the purpose, behind the rule's mark.
+select
+    c.id, c.equipment_id, c.tag_id, c.ts, c.kind, c.qty, c.order_number, c.reason, c.is_final, c.lot, e.path, e.class
+from production_count as c
+inner join equipment as e on c.equipment_id = e.id
+where
+    c.id > %(settled_to)s and c.ts >= %(since)s and c.kind = any(%(counted)s::text []) and c.order_number is not null
+    and not exists (
+        select 1 from count_posting as p
+        where p.count_id = c.id and p.connector = any(%(connectors)s::text []) and p.kind = any(%(kinds)s::text []) and p.item = %(item)s
+    )
+order by c.order_number, c.ts, c.id;
+
+-- name: lock_untaken
+-- Those of some counts that still wait for the purpose.
+select c.id, c.kind, c.qty
+from production_count as c
+where
+    c.id = any(%(ids)s::bigint []) and not exists (
+        select 1 from count_posting as p
+        where p.count_id = c.id and p.connector = %(connector)s and p.kind = any(%(kinds)s::text []) and p.item = %(item)s
+    )
+order by c.id
+for update;
+
+-- name: newest
+-- The newest posting of an order for a purpose: all that was posted before the next one.
+select sequence, cumulative
+from posting
+where connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
+order by sequence desc
+limit 1;
+
+-- name: is_performance_open
+-- Whether a machine's performance of an order was told, and not as the final one.
+select not is_final as is_open
+from posting
+where kind = 'performance' and order_number = %(order_number)s and connector = %(connector)s and equipment_id = %(equipment_id)s
+order by id desc
+limit 1;
+
+-- name: insert
+insert into posting (
+    connector, kind, item, order_number, sequence, rule_id, equipment_id, quantity, cumulative, uom, is_final
+)
+values (
+    %(connector)s, %(kind)s, %(item)s, %(order_number)s, %(sequence)s, %(rule_id)s, %(equipment_id)s, %(quantity)s,
+    %(cumulative)s, %(uom)s, %(is_final)s
+)
+returning id;
+
+-- name: insert_events
+insert into posting_event (outbox_id, posting_id) select id, %(posting_id)s from unnest(%(outbox_ids)s::bigint []) as o (id);
+
+-- name: insert_counts
+insert into count_posting (count_id, connector, kind, item, posting_id)
+select id, %(connector)s, %(kind)s, %(item)s, %(posting_id)s from unnest(%(ids)s::bigint []) as c (id);
