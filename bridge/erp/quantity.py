@@ -44,6 +44,10 @@ class Units:
         """Our item of a code of the system's; the code itself where no table has it."""
         return next((item for item, mapping in self._items.items() if mapping.code == code), code)
 
+    def unit(self, item: str) -> str:
+        """The system's unit that the table gives an item of ours; empty: none, so that of the system's item."""
+        return self._items.get(item, _AS_IT_IS).uom
+
     def posted(self, quantity: Decimal, uom: str, item: str, digits: int) -> Posted:
         """A quantity of `item` in its unit there, at most `digits` behind the point.
 

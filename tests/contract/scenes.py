@@ -45,6 +45,7 @@ class Quirks:
 
 
 QUIRKS = {
+    "sap_s4": Quirks(segment="0020"),  # the last operation: it alone yields what the order makes
     "tryton82": Quirks(consumed=("POW-1", "kg"), segment="", is_final=True, performance_per_order=1),
 }
 

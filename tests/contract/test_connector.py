@@ -17,7 +17,7 @@ from tests.erp_process import free_port
 
 
 def test_every_module_of_a_connector_is_in_the_table():
-    ours = {"backoff", "connector", "connectors", "event", "http", "one_way", "posting", "quantity", "relay"}
+    ours = {"backoff", "connector", "connectors", "event", "http", "odata", "one_way", "posting", "quantity", "relay"}
     called = {"notify": "apprise"}  # by what it is, not by what it speaks
     modules = {module.name for module in pkgutil.iter_modules(bridge.erp.__path__)} - ours
     assert {called.get(name, name) for name in modules} == {*CONNECTORS, *ONE_WAY}

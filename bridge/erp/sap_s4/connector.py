@@ -7,23 +7,27 @@ behind that. The contract was taken from SAP's published API descriptions and ru
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Final, Self
 
 from bridge.config.settings.sap_s4 import SapS4Settings
-from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Step, cannot_carry
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, OrderTotals, Place, Step, cannot_carry
 from bridge.erp.http import ClosedPeriod, Request, from_step, to_step, unreadable
 from bridge.erp.posting import posting_day
 from bridge.erp.quantity import Units
 from bridge.erp.sap_s4 import inbound
-from bridge.erp.sap_s4.confirmation import CANCEL, CONFIRMATIONS, Confirmations
+from bridge.erp.sap_s4.cancellation import CANCEL, Cancellations
+from bridge.erp.sap_s4.confirmation import CONFIRMATIONS, Confirmations
 from bridge.erp.sap_s4.goods import HEADERS, Goods, edm_day
 from bridge.erp.sap_s4.master_data import check
 from bridge.erp.sap_s4.notification import NOTIFICATIONS, Notifications
-from bridge.erp.sap_s4.odata import Gateway
+from bridge.erp.sap_s4.odata import Draft, Gateway
+from bridge.erp.sap_s4.stock import read_stock
+from bridge.erp.sap_s4.totals import read_totals
 from bridge.model.production import (
     Disposition,
     EventKind,
@@ -59,9 +63,10 @@ class SapS4:
     def __init__(self, settings: SapS4Settings) -> None:
         self._settings = settings
         self._gateway = Gateway(settings)
-        units = Units(settings)
-        self._goods = Goods(settings, self._gateway, units)
-        self._confirmations = Confirmations(settings, self._gateway, units)
+        self._units = Units(settings)
+        self._goods = Goods(settings, self._gateway, self._units)
+        self._confirmations = Confirmations(settings, self._gateway, self._units)
+        self._cancellations = Cancellations(settings, self._gateway, self._confirmations)
         self._notifications = Notifications(settings, self._gateway)
 
     async def __aenter__(self) -> Self:
@@ -78,7 +83,9 @@ class SapS4:
         match event:
             case WorkRequest():
                 return await self._notifications.find(event)
-            case ProductionPerformance() | MaterialActual() | Reversal() if _is_confirmed(event):
+            case Reversal() if _is_confirmed(event):
+                return await self._cancellations.find(event)
+            case ProductionPerformance() | MaterialActual(disposition=Disposition.SCRAP):
                 return await self._confirmations.find(event)
             case MaterialActual() | Reversal():
                 return await self._goods.find(event)
@@ -86,25 +93,23 @@ class SapS4:
                 raise cannot_carry("SAP", event.kind, _INSTEAD)
 
     async def plan(self, event: Event) -> Sequence[Step]:
-        """One document; none where SAP has it."""
+        """One document, two for a part of a confirmation that is taken back; none where SAP has them."""
         match event:
             case Reversal():
                 return await self.reverse(event)
             case WorkRequest():
-                request = await self._notifications.plan(event)
+                drafts = await self._notifications.plan(event)
             case MaterialActual(disposition=Disposition.GOOD):
-                request = await self._goods.plan(event)
+                drafts = await self._goods.plan(event)
             case MaterialActual() | ProductionPerformance():
-                request = await self._confirmations.plan(event)
+                drafts = await self._confirmations.plan(event)
             case _:
                 raise cannot_carry("SAP", event.kind, _INSTEAD)
-        return self._steps(f"post {event.kind}", event, request)
+        return self._steps(drafts)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
-        """A movement the other way for the quantity, or the cancellation of the whole confirmation."""
-        is_confirmed = _is_confirmed(event)
-        request = await (self._confirmations.plan_reversal(event) if is_confirmed else self._goods.plan(event))
-        return self._steps("post reversal", event, request)
+        """A movement the other way for the quantity; or the confirmation's cancellation, and a confirmation of what stays."""
+        return self._steps(await (self._cancellations if _is_confirmed(event) else self._goods).plan(event))
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a success that does not name the new document is none."""
@@ -132,18 +137,27 @@ class SapS4:
         """Phases of notifications."""
         return await self._notifications.read_states(since)
 
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
+        """Received from each order, or confirmed; and its scrap."""
+        return await read_totals(self._gateway, self._units, order_refs)
+
+    async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
+        """Unrestricted stock of the plant."""
+        return await read_stock(self._gateway, self._settings, self._units, places)
+
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """Items with their units, and equipment."""
         return await check(self._settings, self._gateway, self._notifications, equipment)
 
-    def _steps(self, name: str, event: Event, request: Request | None) -> list[Step]:
-        if request is None:
-            return []
-        if self._settings.is_repeatable:
-            now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-            marks = {"RequestID": event.event_id.hex.upper(), "RepeatabilityCreation": now}
-            request = replace(request, headers={**request.headers, **marks})
-        return [to_step(name, request)]
+    def _steps(self, drafts: list[Draft]) -> list[Step]:
+        return [to_step(draft.name, self._repeatable(draft)) for draft in drafts]
+
+    def _repeatable(self, draft: Draft) -> Request:
+        if not self._settings.is_repeatable:
+            return draft.request
+        now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        marks = {"RequestID": draft.key.hex.upper(), "RepeatabilityCreation": now}
+        return replace(draft.request, headers={**draft.request.headers, **marks})
 
     async def _send(self, request: Request) -> Answer:
         reply, document = await self._gateway.http.ask(request)

@@ -13,15 +13,17 @@ from typing import Any, Final
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
+from bridge.erp.odata import literal
 from bridge.erp.posting import Document, check_total, find, key16, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Posted, Units
-from bridge.erp.sap_s4.odata import Gateway, Row, literal
+from bridge.erp.sap_s4.odata import Draft, Gateway, Row, fitting
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, MaterialUse, Reversal
 
 ITEMS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentItem"
 HEADERS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentHeader"
 ORDERS: Final = "API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2"
+ITEM_KEY: Final = "MaterialDocumentYear,MaterialDocument,MaterialDocumentItem"  # whole: pages of equal keys overlap
 DIGITS: Final = 3  # of a quantity (QUAN 13,3)
 _RECEIPT: Final = ("02", "101")
 _ISSUE: Final = ("03", "261")
@@ -41,8 +43,8 @@ class Goods:
         _, movement = _kind(event)
         return find(await self._documents(event.order_ref, movement, ""), key16(event.event_id))
 
-    async def plan(self, event: MaterialActual | Reversal) -> Request | None:
-        """The document's request; None where SAP has it. Raises BusinessError where order, unit, quantity or total do not fit."""
+    async def plan(self, event: MaterialActual | Reversal) -> list[Draft]:
+        """The document; none where SAP has it. Raises BusinessError where order, unit, quantity or total do not fit."""
         code, movement = _kind(event)
         actual = event.reverses if isinstance(event, Reversal) else event
         assert isinstance(actual, MaterialActual)
@@ -50,13 +52,19 @@ class Goods:
         consumed = self._units.code(actual.item) if actual.use is MaterialUse.CONSUMED else ""
         documents = await self._documents(event.order_ref, movement, consumed)
         if find(documents, key16(event.event_id)).is_posted:
-            return None
+            return []
+        if actual.serials and event.quantity != actual.quantity:
+            raise BusinessError(
+                f"order {event.order_ref}: {event.quantity} of {len(actual.serials)} serial numbers are to be taken back, and which "
+                "of them nothing says: post movement 102 or 262 in SAP"
+            )
         posted = self._posted(event.quantity, actual, order)
         if isinstance(event, MaterialActual):
             before = self._posted(event.cumulative - event.quantity, actual, order).quantity
             check_total(event, documents, before, posted.uom)
         item = self._item(actual, order, posted, movement, consumed)
-        return Request("POST", HEADERS, is_repeatable=False, json=self._header(event, code, item))
+        request = Request("POST", HEADERS, is_repeatable=False, json=self._header(event, code, item))
+        return [Draft(f"post {event.kind}", event.event_id, request)]
 
     def _posted(self, quantity: Decimal, actual: MaterialActual, order: Row) -> Posted:
         item = actual.item or self._units.ours(str(order.get("Material", "")))
@@ -81,7 +89,9 @@ class Goods:
         item = {
             "Material": consumed or str(order["Material"]),
             "Plant": self._settings.plant,
-            "StorageLocation": place or self._settings.storage_location or str(order.get("StorageLocation", "")),
+            "StorageLocation": fitting("location", place, 4)
+            or self._settings.storage_location
+            or str(order.get("StorageLocation", "")),
             "GoodsMovementType": movement,
             "ManufacturingOrder": actual.order_ref,
             "QuantityInEntryUnit": f"{posted.quantity:f}",
@@ -91,8 +101,8 @@ class Goods:
         if not consumed:
             item |= {"GoodsMovementRefDocType": "F", "ManufacturingOrderItem": "1"}
         if actual.lot:
-            item["Batch"] = actual.lot
-        serials = [{"SerialNumber": serial} for serial in actual.serials]
+            item["Batch"] = fitting("lot", actual.lot, 10)
+        serials = [{"SerialNumber": fitting("serial", serial, 18)} for serial in actual.serials]
         return item | ({"to_SerialNumbers": {"results": serials}} if serials else {})
 
     async def _documents(self, order_ref: str, movement: str, material: str) -> list[Document]:
@@ -101,7 +111,7 @@ class Goods:
         if material:
             expression += f" and Material eq {literal(material)}"
         query = {"$filter": expression, "$expand": "to_MaterialDocumentHeader"}
-        rows = await self._gateway.rows(ITEMS, query, order="MaterialDocument")
+        rows = await self._gateway.rows(ITEMS, query, order=ITEM_KEY)
         return [_document(row) for row in rows]
 
 

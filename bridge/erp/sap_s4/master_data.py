@@ -10,8 +10,9 @@ from typing import Final
 
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import MasterDataProblem
+from bridge.erp.odata import literal
 from bridge.erp.sap_s4.notification import Notifications
-from bridge.erp.sap_s4.odata import Gateway, literal
+from bridge.erp.sap_s4.odata import Gateway
 
 PRODUCTS: Final = "API_PRODUCT_SRV/A_Product"
 

@@ -9,15 +9,17 @@ from zoneinfo import ZoneInfo
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
+from bridge.erp.odata import literal
 from bridge.erp.posting import key16
 from bridge.erp.sap_s4.goods import edm_day
-from bridge.erp.sap_s4.odata import Gateway, Row, instant, literal, since_literal
+from bridge.erp.sap_s4.odata import Draft, Gateway, Row, instant, since_literal
 from bridge.errors import BusinessError
 from bridge.model.production import RequestState, WorkRequest, WorkRequestState
 
 NOTIFICATIONS: Final = "API_MAINTNOTIFICATION/MaintenanceNotification"
 EQUIPMENT: Final = "API_EQUIPMENT/Equipment"
 _LONGEST_TITLE: Final = 40
+_LONGEST_TEXT: Final = 1333
 _PHASES: Final = {
     "1": RequestState.OPEN,
     "2": RequestState.OPEN,  # postponed
@@ -40,15 +42,15 @@ class Notifications:
         row = await self._gateway.first(NOTIFICATIONS, query)
         return Found(is_posted=False) if row is None else Found(is_posted=True, external_id=_number(row))
 
-    async def plan(self, event: WorkRequest) -> Request | None:
-        """The notification's request; None where SAP has it. Raises BusinessError where SAP does not know the equipment."""
+    async def plan(self, event: WorkRequest) -> list[Draft]:
+        """The notification; none where SAP has it. Raises BusinessError where SAP does not know the equipment."""
         if (await self.find(event)).is_posted:
-            return None
+            return []
         local = event.detected_at.astimezone(ZoneInfo(self._settings.time_zone or "UTC"))
         body = {
             "NotificationType": self._settings.notification_type,
             "NotificationText": event.title[:_LONGEST_TITLE],
-            "MaintNotifLongTextForEdit": f"{event.title}\n{event.description}\nEvent {event.event_id}, ticket {event.ticket_id}",
+            "MaintNotifLongTextForEdit": _long_text(event),
             "TechnicalObject": await self._equipment(event.equipment),
             "TechObjIsEquipOrFuncnlLoc": "EAMS_EQUI",
             "MaintPriority": self._settings.priorities.get(event.priority, ""),
@@ -56,7 +58,8 @@ class Notifications:
             "MalfunctionStartTime": f"PT{local:%H}H{local:%M}M{local:%S}S",
             "MaintNotifExtReferenceNumber": key16(event.event_id),
         }
-        return Request("POST", NOTIFICATIONS, is_repeatable=False, json=body)
+        request = Request("POST", NOTIFICATIONS, is_repeatable=False, json=body)
+        return [Draft("post work_request", event.event_id, request)]
 
     async def knows(self, number: str) -> bool:
         """Whether SAP has the equipment."""
@@ -77,6 +80,11 @@ class Notifications:
                 f"SAP has no equipment {number} for {path}: give the connector's equipment_ids its number, then replay this event"
             )
         return number
+
+
+def _long_text(event: WorkRequest) -> str:
+    """Who asks comes first, so that a long description cuts nothing else off."""
+    return f"{event.title}\nEvent {event.event_id}, ticket {event.ticket_id}\n{event.description}"[:_LONGEST_TEXT]
 
 
 def _number(row: Row) -> str:

@@ -6,15 +6,17 @@ A quantity is Edm.Decimal, which is a string in JSON: it never passes a binary f
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, date, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status, unreadable
 from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.exchange import UNREADABLE
+from bridge.erp.odata import literal
 from bridge.errors import BusinessError
 
 Row = Mapping[str, Any]
@@ -25,6 +27,14 @@ _PAGE: Final = 500
 _MOST_PAGES: Final = 2000
 _DATE: Final = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 _TIME: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
+
+
+class Draft(NamedTuple):
+    """A document to be posted: what people call the step, the key that the document carries, and its request."""
+
+    name: str
+    key: uuid.UUID
+    request: Request
 
 
 class Gateway:
@@ -41,25 +51,32 @@ class Gateway:
 
     async def first(self, path: str, query: Mapping[str, str]) -> Row | None:
         """One row of a set, or None."""
-        found = await self._page(path, {**query, "$top": "1"})
+        found, _ = await self._page(path, {**query, "$top": "1"})
         return found[0] if found else None
 
     async def _pages(self, path: str, query: Mapping[str, str]) -> AsyncIterator[Row]:
-        for number in range(_MOST_PAGES):
-            rows = await self._page(path, {**query, "$top": str(_PAGE), "$skip": str(number * _PAGE)})
+        """Row by row; a page of theirs may be shorter than ours, and then says that there are more (`__next`)."""
+        first = 0
+        for _ in range(_MOST_PAGES):
+            rows, is_last = await self._page(path, {**query, "$top": str(_PAGE), "$skip": str(first)})
             for row in rows:
                 yield row
-            if len(rows) < _PAGE:
+            first += len(rows)
+            if is_last and len(rows) < _PAGE:
                 return
+        raise BusinessError(f"SAP has more than {_MOST_PAGES} pages of {path}: that are too many to read")
 
-    async def _page(self, path: str, query: Mapping[str, str]) -> list[Row]:
+    async def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[Row], bool]:
         request = Request("GET", path, is_repeatable=True, query={**query, "$format": "json"})
         reply, document = await self.http.ask(request)
         results = document.get("d") if isinstance(document, dict) else None
         rows = results.get("results") if isinstance(results, dict) else None
-        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        if results is None or not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise unreadable(request, reply, "something that is no list of rows")
-        return rows
+        is_last = not results.get("__next")
+        if not rows and not is_last:
+            raise unreadable(request, reply, "an empty page that is not the last")
+        return rows, is_last
 
     def _judge(self, reply: Reply) -> Verdict:
         says, codes = _message(reply)
@@ -84,9 +101,11 @@ def _message(reply: Reply) -> tuple[str | None, set[str]]:
     return "; ".join(dict.fromkeys(text for text in texts if text)), codes
 
 
-def literal(text: str) -> str:
-    """A text in a filter: quotes doubled."""
-    return "'" + text.replace("'", "''") + "'"
+def fitting(what: str, text: str, longest: int) -> str:
+    """A text for a field of so many characters. Raises BusinessError for a longer one: SAP would refuse it, or cut it off."""
+    if len(text) > longest:
+        raise BusinessError(f"{what}: {text!r} is longer than SAP's {longest} characters")
+    return text
 
 
 def since_literal(moment: datetime) -> str:
@@ -94,9 +113,25 @@ def since_literal(moment: datetime) -> str:
     return f"datetimeoffset'{moment.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}'"
 
 
+def stamp_literal(moment: datetime, zone: str) -> str:
+    """A moment in a filter on a text of 14 digits, of which SAP does not say whether it is UTC or the system's own zone.
+
+    The earlier of the two: what is read too often is read twice, what is left out is lost.
+    """
+    return literal(min(f"{moment.astimezone(where):%Y%m%d%H%M%S}" for where in (UTC, ZoneInfo(zone or "UTC"))))
+
+
 def day_literal(day: date) -> str:
     """A day in a filter on an Edm.DateTime."""
     return f"datetime'{day.isoformat()}T00:00:00'"
+
+
+def expanded(row: Row, name: str) -> list[Row]:
+    """The rows behind an association to many. Raises BusinessError where the answer does not have them."""
+    rows = row[name].get("results") if isinstance(row.get(name), dict) else None
+    if not isinstance(rows, list) or not all(isinstance(each, dict) for each in rows):
+        raise BusinessError(f"SAP gives a row without its {name}")
+    return rows
 
 
 def instant(value: Any) -> datetime | None:

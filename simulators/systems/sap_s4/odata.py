@@ -1,14 +1,17 @@
-"""OData V2 as SAP Gateway speaks it: literals, filters, answers and errors."""
+"""OData V2 as SAP Gateway speaks it: literals, filters, pages, expanded and deferred associations, answers and errors."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime
-from operator import ge, gt, le, lt
+from operator import eq, ge, gt, le, lt, ne
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from starlette.responses import JSONResponse, Response
+
+from simulators.systems.expression import Dialect, Predicate, parse
 
 Row = dict[str, Any]
 
@@ -17,7 +20,8 @@ _CLAUSE: Final = re.compile(
 )
 _ENTITY: Final = re.compile(r"([\w]+)(?:\((.*)\))?")
 _KEY: Final = re.compile(r"(?:(\w+)=)?'((?:[^']|'')*)'")
-_ORDERED: Final = {"ge": ge, "gt": gt, "le": le, "lt": lt}
+_LITERAL: Final = re.compile(r"(datetimeoffset|datetime|guid)?'((?:[^']|'')*)'")
+_OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {"eq": eq, "ne": ne, "ge": ge, "gt": gt, "le": le, "lt": lt}
 _DATE: Final = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 
 
@@ -48,55 +52,97 @@ def entity(segment: str) -> tuple[str, dict[str, str]]:
     return match[1], keys
 
 
-def filtered(rows: Iterable[Row], expression: str) -> list[Row]:
-    """Rows that meet a `$filter` of clauses joined by `and`. Raises ODataError for what is no such filter."""
-    clauses: list[tuple[str, str, Any]] = []
-    at = 0
-    while at < len(expression):
-        match = _CLAUSE.match(expression, at)
-        if match is None:
-            raise ODataError(400, "/IWBEP/CM_MGW_RT/020", f"Invalid expression at position {at}")
-        clauses.append((match[1], match[2], _literal(match)))
-        at = match.end()
-        if at < len(expression) and not expression.startswith(" and ", at):
-            raise ODataError(400, "/IWBEP/CM_MGW_RT/020", f"Invalid expression at position {at}")
-        at += len(" and ") if at < len(expression) else 0
-    return [row for row in rows if all(_meets(row, *clause) for clause in clauses)]
+def parameter(text: str | None, kind: str = "") -> str:
+    """The value of a function's parameter, written as a literal of its type; empty where it is not given."""
+    if text is None:
+        return ""
+    match = _LITERAL.fullmatch(text)
+    if match is None or (match[1] or "") != kind:
+        raise ODataError(400, "/IWBEP/CM_MGW_RT/020", f"Invalid parameter value {text}")
+    return match[2].replace("''", "'")
 
 
-def _literal(match: re.Match[str]) -> Any:
-    kind, text, bare = match[3], match[4], match[5]
-    if bare is not None:
-        return bare == "true" if bare in {"true", "false"} else bare
-    if kind in {"datetime", "datetimeoffset"}:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
-    return text.replace("''", "'").lower() if kind == "guid" else text.replace("''", "'")
+def filtered(rows: list[Row], expression: str) -> list[Row]:
+    """Rows that meet a `$filter`. Raises ODataError for what is none, and for what does not fit a property's type."""
+    meets = parse(expression, Dialect(_CLAUSE, lambda match: _clause(match, rows), _invalid))
+    return [row for row in rows if meets(row)]
 
 
-def _meets(row: Mapping[str, Any], name: str, operator: str, wanted: Any) -> bool:
-    if name not in row:
+def _invalid(at: int) -> ODataError:
+    return ODataError(400, "/IWBEP/CM_MGW_RT/020", f"Invalid expression at position {at}")
+
+
+def _clause(match: re.Match[str], rows: list[Row]) -> Predicate:
+    name, operator, kind, bare = match[1], _OPERATORS[match[2]], match[3] or "", match[5]
+    if rows and name not in rows[0]:
         raise ODataError(400, "005056A509B11EE1B9A8FEC11C21578E", f"Property {name} not found in type")
-    value = row[name]
-    if isinstance(wanted, datetime):
-        value = from_date(value)
-    if operator in {"eq", "ne"}:
-        return bool(value == wanted) is (operator == "eq")
-    return value is not None and bool(_ORDERED[operator](value, wanted))
+    wanted: Any = match[4].replace("''", "'") if match[4] is not None else bare
+    if kind in {"datetime", "datetimeoffset"}:
+        wanted = datetime.fromisoformat(wanted).replace(tzinfo=UTC)
+    if bare in {"true", "false"}:
+        wanted = bare == "true"
+
+    def meets(row: Mapping[str, Any]) -> bool:
+        value = row[name]
+        if isinstance(wanted, datetime):
+            value = _moment(name, value)
+        elif isinstance(value, bool) is not isinstance(wanted, bool) or str(value).startswith("/Date("):
+            raise ODataError(400, "005056A509B11ED1BEDC5B28A0E0E3B4", f"Operator incompatible with the type of {name}")
+        elif kind == "guid":
+            value = str(value).lower()
+        return value is not None and operator(value, wanted.lower() if kind == "guid" else wanted)
+
+    return meets
 
 
-def listing(rows: list[Row], query: Mapping[str, str]) -> Response:
-    """A set, by `$filter`, `$orderby` of one property, `$skip`, `$top`, `$select`."""
+def _moment(name: str, value: Any) -> datetime | None:
+    if value is not None and _DATE.fullmatch(str(value)) is None:
+        raise ODataError(400, "005056A509B11ED1BEDC5B28A0E0E3B4", f"Operator incompatible with the type of {name}")
+    return from_date(value)
+
+
+def listing(rows: list[Row], query: Mapping[str, str], *, page: int = 1000) -> Response:
+    """A set, by `$filter`, `$orderby`, `$skip`, `$top`, `$select`, `$expand`; at most `page` rows, and `__next` where there are more."""
     found = filtered(rows, query.get("$filter", ""))
     if order := query.get("$orderby"):
         found.sort(key=lambda row: [str(row[name]) for name in order.split(",")])
-    first = int(query.get("$skip", 0))
-    found = found[first : first + int(query.get("$top", 1000))]
-    expanded = query.get("$expand", "").split(",")
-    found = [{n: v for n, v in row.items() if not n.startswith("to_") or n in expanded} for row in found]
-    if names := query.get("$select"):
-        kept = set(names.split(",")) | {"__metadata"}
-        found = [{name: value for name, value in row.items() if name in kept} for row in found]
-    return JSONResponse({"d": {"results": found}})
+    first = int(query.get("$skiptoken", query.get("$skip", 0)))
+    top = int(query.get("$top", len(found)))
+    part = found[first : first + min(top, page)]
+    document: dict[str, Any] = {"results": [_shaped(row, query) for row in part]}
+    if len(part) < min(top, len(found) - first):
+        rest = {**query, "$skiptoken": str(first + len(part))}
+        if "$top" in query:
+            rest["$top"] = str(top - len(part))
+        document["__next"] = f"https://internal.example.com/Set?{urlencode(rest)}"
+    return JSONResponse({"d": document})
+
+
+def _shaped(row: Row, query: Mapping[str, str]) -> Row:
+    """A row as it is answered: associations that nobody asked for are links, and only what is selected is there."""
+    expanded = set(filter(None, query.get("$expand", "").split(",")))
+    selected = set(filter(None, query.get("$select", "").split(",")))
+    for name in {*expanded, *(name.partition("/")[0] for name in selected)}:
+        if name not in row:
+            raise ODataError(400, "005056A509B11EE1B9A8FEC11C21578E", f"Property {name} not found in type")
+    shaped = {}
+    for name, value in row.items():
+        inner = {each.partition("/")[2] for each in selected if each.startswith(f"{name}/")}
+        if selected and name not in selected and not inner and name != "__metadata":
+            continue
+        if not name.startswith("to_"):
+            shaped[name] = value
+        elif name not in expanded:
+            shaped[name] = {"__deferred": {"uri": f"https://internal.example.com/{name}"}}
+        else:
+            shaped[name] = _narrowed(value, inner)
+    return shaped
+
+
+def _narrowed(value: Any, names: set[str]) -> Any:
+    if isinstance(value, list):
+        return {"results": [_narrowed(each, names) for each in value]}
+    return {name: each for name, each in value.items() if name in names} if names else value
 
 
 def one(row: Row, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
@@ -131,3 +177,8 @@ def from_date(text: Any) -> datetime | None:
 def to_time(moment: datetime | None) -> str:
     """`PT12H30M05S`."""
     return f"PT{moment:%H}H{moment:%M}M{moment:%S}S" if moment else "PT00H00M00S"
+
+
+def to_stamp(moment: datetime) -> str:
+    """`20260701123005`, in UTC: how production orders say when they changed, a text of 14 characters."""
+    return f"{moment.astimezone(UTC):%Y%m%d%H%M%S}"

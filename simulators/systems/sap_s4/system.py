@@ -42,7 +42,7 @@ class SapS4:
         self.is_repeatable = is_repeatable
         self._sessions: dict[str, str] = {}
         self._repeated: dict[str, tuple[int, bytes]] = {}
-        self._store = services.Store(self.business)
+        self.store = services.Store(self.business)
 
     def expire_sessions(self) -> None:
         """All sessions end, and with them their CSRF tokens."""
@@ -101,7 +101,7 @@ class SapS4:
     def _guarded(self, request: Request, path: str, sent: Any) -> Response:
         service, _, resource = unquote(path).partition("/")
         try:
-            return services.serve(self._store, request, service, resource, sent)
+            return services.serve(self.store, request, service, resource, sent)
         except ODataError as error:
             return error.response()
         except RefusedError as error:
