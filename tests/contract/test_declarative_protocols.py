@@ -8,6 +8,7 @@ from decimal import Decimal
 
 import pytest
 
+from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.declarative import Declarative
 from bridge.erp.http import ClosedPeriod
 from bridge.errors import BusinessError, CredentialsError, TransientError, UnknownOutcome
@@ -97,6 +98,40 @@ async def test_wrong_key_is_a_matter_of_credentials(described):
         with pytest.raises(CredentialsError) as raised:
             await connector.lookup(pieces(1, 1))
     assert "7731" not in f"{raised.value} {raised.value.__cause__}"
+
+
+async def test_totals_of_many_orders_are_net_and_those_that_are_not_known_are_left_out(connector, described):
+    """More orders than one answer has, in every protocol: lists go out and pages come back."""
+    numbers = [f"MES-{number:04}" for number in range(1, 7)]
+    for quantity, number in enumerate(numbers, 1):
+        await carry(connector, pieces(quantity, quantity, order=number))
+    await described.cancel_by_hand(numbers[5])
+    await described.scrap_by_hand(numbers[0], 3)
+    found = await connector.read_totals([*numbers, "NOWHERE", NASTY, numbers[1]])
+    assert found == {
+        **{number: OrderTotals(Decimal(quantity), Decimal(0)) for quantity, number in enumerate(numbers, 1)},
+        numbers[0]: OrderTotals(Decimal(1), Decimal(3)),
+        numbers[5]: OrderTotals(Decimal(0), Decimal(0)),
+    }
+
+
+async def test_stock_is_told_and_what_is_not_known_is_left_out(connector, described):
+    described.system.business.stock["HSG-L1"] = Decimal("2.50")
+    here, yard, moon = Place("HSG-L1", "FINISHED"), Place("HSG-L1", "YARD"), Place("HSG-L1", "MOON")
+    places = [here, Place("HSG-L1", ""), yard, moon, Place(NASTY, "")]
+    assert await connector.read_stock(places) == {here: Decimal("2.5"), Place("HSG-L1", ""): Decimal("2.5"), yard: 0}
+
+
+async def test_factor_is_not_left_out_where_nobody_says_which_item_the_order_makes(described):
+    boxes = {"HOUSING": {"code": "HSG-L1", "denominator": 4}}
+    async with Declarative(described.settings(items=boxes)) as connector:
+        if described.file.stem == "rest":  # its questions take item_code
+            assert (await carry(connector, pieces(8, 8))).is_posted
+            assert await described.good_posted(ORDER) == 2
+            assert (await connector.read_totals([ORDER]))[ORDER].good == 8
+        else:
+            with pytest.raises(BusinessError, match=f"take item_code|{described.file.name}"):
+                await connector.plan(pieces(8, 8))
 
 
 @pytest.mark.parametrize("protocol", ["rest", "json_rpc", "graphql"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from bridge.config.settings.declarative import DeclarativeSettings
 from bridge.erp.declarative.description import load
 from simulators.systems.generic import Generic
+from simulators.systems.generic.operations import EMPTY, FINISHED
 from simulators.systems.generic.system import KEY, UNIT
 from tests.erp_systems.served import Served
 
@@ -15,6 +17,8 @@ DESCRIPTIONS = Path(__file__).parent / "descriptions"
 
 
 class Described(Served):
+    stock_location = FINISHED
+    empty_location = EMPTY
     kinds = frozenset(load(DESCRIPTIONS / "rest.toml").event)
 
     def __init__(self, folder: Path | None = None, *, protocol: str = "rest") -> None:
@@ -40,3 +44,13 @@ class Described(Served):
         if not head.startswith(b"GET /api/rest/drafts/"):
             return None
         return b'HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n{"ticket": "T1"}'
+
+    async def cancel_by_hand(self, order: str) -> None:
+        """What a person does in the system: the newest posting of good pieces is taken back."""
+        made = [one for one in self.system.business.bookings if (one.order, one.use) == (order, "good")]
+        self.system.business.reverse(made[-1], "", made[-1].posting_date)
+
+    async def scrap_by_hand(self, order: str, quantity: int) -> None:
+        """Scrap that a person books in the system."""
+        business = self.system.business
+        business.book(order, "scrap", Decimal(quantity), reference="", unit=UNIT, posting_date=business.now().date())

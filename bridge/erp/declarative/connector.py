@@ -10,20 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Final, Self
 
 import httpx
 
 from bridge.config.settings.declarative import DeclarativeSettings
 from bridge.erp import event as events
-from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Step, cannot_carry
+from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, OrderTotals, Place, Step, cannot_carry
 from bridge.erp.declarative import inbound
+from bridge.erp.declarative.balances import Balances
 from bridge.erp.declarative.description import Ask, Condition, EventTable, LookupTable, StepTable, load
 from bridge.erp.declarative.documents import at, is_met
 from bridge.erp.declarative.endpoint import Endpoint, lookup_in
-from bridge.erp.declarative.template import fill
-from bridge.erp.declarative.values import FIELDS, values
+from bridge.erp.declarative.template import Lookup, fill
+from bridge.erp.declarative.values import FIELDS, ITEM_CODE, values
 from bridge.erp.http import AlreadyPosted, ClosedPeriod, Request, from_step, to_step, unreadable
 from bridge.erp.posting import Document, check_total, quantity_of
 from bridge.erp.quantity import Units
@@ -32,6 +33,7 @@ from bridge.model.production import (
     EventKind,
     MaterialActual,
     ProductionOrder,
+    ProductionPerformance,
     Reversal,
     ShipmentStatus,
     WorkRequestState,
@@ -44,7 +46,8 @@ _INSTEAD: Final = "describe it in the connector's file, or send it through anoth
 class Declarative:
     """An endpoint that a file describes (see Connector for what each method promises).
 
-    `kinds` of the class are those that a description may have, of an instance those that its description has.
+    `kinds` of the class are those that a description may have, of an instance those that its description has; `tells_totals` and
+    `tells_stock` say whether it has the tables for them.
     """
 
     kinds = frozenset(EventKind(kind) for kind in FIELDS)
@@ -54,6 +57,10 @@ class Declarative:
         self._description = load(settings.file)
         self._endpoint = Endpoint(settings, self._description)
         self._units = Units(settings)
+        self._balances = Balances(settings, self._description, self._endpoint, self._units)
+        self._has_factors = any(item.numerator != item.denominator for item in settings.items.values())
+        self.tells_totals = self._description.totals is not None
+        self.tells_stock = self._description.stock is not None
         self.kinds = frozenset(self._description.event)
 
     async def __aenter__(self) -> Self:
@@ -74,10 +81,12 @@ class Declarative:
         table, known = self._table(event), self._values(event)
         if (await self._find(table.lookup, known)).is_posted:
             return []
-        asked = await self._ask(table.ask, known)
-        await self._check_total(event, table, {**known, **asked})
-        today = {**known, **asked, "occurred_at": datetime.now(UTC)}
-        return [self._step(step, event, {**known, **asked}, asked, today) for step in table.step]
+        asked = await self._ask(table.ask, event)
+        self._check_item(event, asked)
+        known = {**self._values(event, asked), **asked}
+        await self._check_total(event, table, known)
+        today = {**known, "occurred_at": datetime.now(UTC)}
+        return [self._step(step, event, known, asked, today) for step in table.step]
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
         """As any other event is described."""
@@ -112,6 +121,14 @@ class Declarative:
         """The described list; none where there is no description of one."""
         return await inbound.requests(self._endpoint, self._description.requests, self._settings.time_zone, since)
 
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
+        """What the described question finds. Raises BusinessError where the description has no table `totals`."""
+        return await self._balances.totals(order_refs)
+
+    async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
+        """What the described question finds. Raises BusinessError where the description has no table `stock`."""
+        return await self._balances.stock(places)
+
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """Items and equipment, where the description says how to ask."""
         items = [(f"items.{ours}.code", "item", item.code) for ours, item in self._settings.items.items()]
@@ -131,30 +148,48 @@ class Declarative:
             raise cannot_carry(f"the endpoint of {self._settings.file.name}", event.kind, _INSTEAD)
         return table
 
-    def _values(self, event: Event) -> Values:
-        return values(event, self._settings, self._units)
+    def _values(self, event: Event, asked: Values = MappingProxyType({})) -> Values:
+        """The event's; quantities by the factor of the item that the system has said the order makes."""
+        code = asked.get(ITEM_CODE)
+        return values(event, self._settings, self._units, "" if code is None else self._units.ours(str(code)))
+
+    def _check_item(self, event: Event, asked: Values) -> None:
+        """A factor that nobody can say the item for must not be left out without a word."""
+        measured = event.reverses if isinstance(event, Reversal) else event
+        is_known = bool(getattr(measured, "item", "")) or asked.get(ITEM_CODE) is not None
+        if isinstance(measured, MaterialActual | ProductionPerformance) and not is_known and self._has_factors:
+            raise BusinessError(
+                f"order {measured.order_ref}: the connector's items have factors, and which item the order makes is not known: "
+                f"let an `ask` of event.{event.kind} in {self._settings.file.name} take {ITEM_CODE}"
+            )
 
     async def _find(self, table: LookupTable, known: Values) -> Found:
         value = await self._endpoint.ask(table.request, lookup_in(known, self._settings.time_zone))
         found = at(value, table.id)
         return Found(is_posted=False) if not is_met(found, None) else Found(is_posted=True, external_id=str(found))
 
-    async def _ask(self, questions: Sequence[Ask], known: Values) -> dict[str, Any]:
+    async def _ask(
+        self, questions: Sequence[Ask], event: Event, before: Values = MappingProxyType({})
+    ) -> dict[str, Any]:
         """What the answers give for placeholders. Raises BusinessError where one does not say what it must."""
         asked: dict[str, Any] = {}
         for question in questions:
-            lookup = lookup_in({**known, **asked}, self._settings.time_zone)
+            lookup = self._lookup(event, {**before, **asked})
             value = await self._endpoint.ask(question.request, lookup)
+            asked |= {name: at(value, path) for name, path in question.take.items()}
+            lookup = self._lookup(event, {**before, **asked})
             for condition in question.require:
                 found = at(value, condition.path)
                 wanted = None if condition.is_one_of is None else [fill(one, lookup) for one in condition.is_one_of]
                 if not is_met(found, wanted):
                     told = self._endpoint.words(condition.otherwise, lookup)
                     raise BusinessError(
-                        told or f"the system says {found!r} at {condition.path}, not {condition.is_one_of}"
+                        told or f"the system says {found!r} at {condition.path}, not {wanted or 'anything'}"
                     )
-            asked |= {name: at(value, path) for name, path in question.take.items()}
         return asked
+
+    def _lookup(self, event: Event, asked: Values) -> Lookup:
+        return lookup_in({**self._values(event, asked), **asked}, self._settings.time_zone)
 
     async def _check_total(self, event: Event, table: EventTable, known: Values) -> None:
         if table.total is None or not isinstance(event, MaterialActual):
@@ -190,9 +225,8 @@ class Declarative:
         event = events.read(kept["kind"], kept["payload"])
         late = step.body["late"]
         table = StepTable.model_validate({"name": step.name, "request": late["request"], "ask": late["ask"]})
-        known = {**self._values(event), **late["asked"]}
-        known = {**known, **await self._ask(table.ask, known)}
-        lookup = lookup_in(known, self._settings.time_zone)
+        asked = {**late["asked"], **await self._ask(table.ask, event, late["asked"])}
+        lookup = self._lookup(event, asked)
         return self._endpoint.request(table.request, lookup, is_repeatable=step.is_repeatable)
 
     async def _send(self, request: Request, expect: Sequence[Condition]) -> Answer:

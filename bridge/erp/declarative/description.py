@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import tomllib
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AfterValidator, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
 
 from bridge.config import places
 from bridge.config.field_path import parse_path
@@ -114,6 +115,30 @@ class Listing(Table):
     states: dict[str, str] = Field(default_factory=dict, description="The system's word for a state -> ours.")
 
 
+class TotalsTable(Table):
+    """What the system holds of orders: one with {order_ref}, or several with {order_refs}, a list."""
+
+    request: RequestTemplate
+    items: AnswerPath | None = Field(None, description="With {order_refs}: the records in the answer.")
+    order: AnswerPath = Field("", description="With {order_refs}: the order's number in a record.")
+    next: AnswerPath | None = Field(None, description="With {order_refs}: the next page's {cursor}.")
+    at_once: int = Field(50, ge=1, le=1000, description="Orders in one {order_refs} at most. Default 50.")
+    good: AnswerPath = Field(min_length=1, description="What it has as made, what was taken back taken off.")
+    scrap: AnswerPath | None = Field(None, description="What it has as scrapped. Default: it does not tell.")
+    item: AnswerPath | None = Field(None, description="The code of what the order makes, for units with a factor.")
+
+
+class StockTable(Table):
+    """What may be promised of an item at a place: {item} and {location} are the system's names; an empty location is all."""
+
+    request: RequestTemplate
+    available: AnswerPath = Field(min_length=1, description="The quantity.")
+    known: AnswerPath | None = Field(
+        None,
+        description="Something there says that the system knows item and place. Default: a 404 says that it does not.",
+    )
+
+
 class Description(Table):
     """The whole file."""
 
@@ -126,6 +151,8 @@ class Description(Table):
     orders: Listing | None = None
     shipments: Listing | None = None
     requests: Listing | None = None
+    totals: TotalsTable | None = None
+    stock: StockTable | None = None
     check_item: LookupTable | None = Field(None, description="Whether an item is known: {item}.")
     check_equipment: LookupTable | None = Field(None, description="Whether equipment is known: {equipment_id}.")
 
@@ -182,11 +209,28 @@ def _wsdl_mistakes(path: str, wsdl: Path, raw: dict[str, Any]) -> list[tuple[pla
 
 
 def _words(mistake: Any) -> str:
-    return (
-        "is not a known setting"
-        if mistake["type"] == "extra_forbidden"
-        else str(mistake["msg"]).removeprefix("Value error, ")
-    )
+    if mistake["type"] == "extra_forbidden":
+        known = sorted(_settings(mistake["loc"][:-1]))
+        close = get_close_matches(str(mistake["loc"][-1]), known, 1)
+        told = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
+        return f"is not a known setting; {told}"
+    return str(mistake["msg"]).removeprefix("Value error, ")
+
+
+def _settings(path: places.Path) -> frozenset[str]:
+    """The settings of the table at a place of a description."""
+    table: type[BaseModel] = Description
+    for part in path:
+        if isinstance(part, str) and part in table.model_fields:  # else a position, or a name that is the file's own
+            inner = _tables(table.model_fields[part].annotation)
+            table = inner[0] if inner else table
+    return frozenset(table.model_fields)
+
+
+def _tables(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [table for part in get_args(annotation) for table in _tables(part)]
 
 
 def _problem(file: Path, found: dict[places.Path, int], path: places.Path, message: str) -> Problem:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from bridge.config import places
 from bridge.erp.declarative.template import Placeholder, placeholders
-from bridge.erp.declarative.values import FIELDS, FORMS, READING
+from bridge.erp.declarative.values import FIELDS, FORMS, READING, STOCK, TOTALS
 
 Mistake = tuple[places.Path, str]
 
@@ -47,6 +47,24 @@ def mistakes_in(raw: Mapping[str, Any]) -> Iterator[Mistake]:
         table = raw.get(name)
         if isinstance(table, Mapping) and (missing := fields - set(table.get("fields", {}))):
             yield (name, "fields"), f"lacks {', '.join(sorted(missing))}"
+    yield from _unasked(raw)
+
+
+def _unasked(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+    """Questions for totals and stock that do not name what they ask for."""
+    used = {(path[0], found.name) for path, found in _strings(raw) if isinstance(found, Placeholder)}
+    if isinstance(totals := raw.get("totals"), Mapping):
+        one, several = ("totals", "order_ref") in used, ("totals", "order_refs") in used
+        if one is several:
+            yield ("totals", "request"), "asks for one order with {order_ref}, or for several with {order_refs}"
+        missing = [name for name in ("items", "order") if name not in totals]
+        if several and missing:
+            yield ("totals",), f"lacks {', '.join(missing)}: with {{order_refs}} the answer has a record for each order"
+        for name in ("items", "order", "next", "at_once"):
+            if one and not several and name in totals:
+                yield ("totals", name), "belongs to {order_refs}; with {order_ref} the answer is of one order"
+    if isinstance(raw.get("stock"), Mapping) and ("stock", "item") not in used:
+        yield ("stock", "request"), "names no {item} that it asks for"
 
 
 def _misfits(protocol: str, path: places.Path, request: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -114,6 +132,10 @@ def _known(raw: Mapping[str, Any], path: places.Path) -> frozenset[str]:
         case ("event", str(kind), *_):
             table = raw["event"][kind]
             return FIELDS.get(kind, frozenset()) | _taken(table)
+        case ("totals", *_):
+            return TOTALS
+        case ("stock", *_):
+            return STOCK
         case ("check_item", *_):
             return frozenset({"item"})
         case ("check_equipment", *_):

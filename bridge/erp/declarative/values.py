@@ -67,18 +67,25 @@ FIELDS: Final[Mapping[str, frozenset[str]]] = {
 """The names that a description may use for each kind of event."""
 
 READING: Final = frozenset({"since", "cursor"})
+TOTALS: Final = frozenset({"order_ref", "order_refs", "cursor"})
+STOCK: Final = frozenset({"item", "location"})
+ITEM_CODE: Final = "item_code"
+"""What an `ask` takes under this name is the code of the item that the order makes: it finds the item's unit and factor."""
 FORMS: Final = frozenset(
     {"", "text", "number", "integer", "boolean", "list", "date", "time", "epoch_s", "epoch_ms", "hex", "short", "upper"}
 )
 
 
-def values(event: Event, settings: DeclarativeSettings, units: Units) -> dict[str, Any]:
-    """The event's fields, in the system's units and names. Raises BusinessError where a quantity does not fit there."""
+def values(event: Event, settings: DeclarativeSettings, units: Units, item: str = "") -> dict[str, Any]:
+    """The event's fields, in the system's units and names. Raises BusinessError where a quantity does not fit there.
+
+    `item` is what the event's order makes, for events that do not name their item: its factor counts.
+    """
     found: dict[str, Any] = {"event_id": event.event_id, "kind": str(event.kind)}
     match event:
         case MaterialActual():
             found |= _named(event, ("order_ref", "sequence", "occurred_at", "equipment", "lot"))
-            found |= _quantities(event, event, settings, units, ("quantity", "cumulative"))
+            found |= _quantities(event, event, settings, units, item, ("quantity", "cumulative"))
             found |= {
                 "serials": list(event.serials),
                 "location": settings.locations.get(event.location, event.location),
@@ -87,17 +94,17 @@ def values(event: Event, settings: DeclarativeSettings, units: Units) -> dict[st
             found |= _named(
                 event, ("order_ref", "sequence", "segment", "started_at", "ended_at", "equipment", "is_final")
             )
-            found |= _quantities(event, event, settings, units, ("yielded", "scrapped"))
+            found |= _quantities(event, event, settings, units, item, ("yielded", "scrapped"))
         case Reversal():
             found |= _named(event, ("order_ref", "sequence", "occurred_at"))
-            found |= _quantities(event, event.reverses, settings, units, ("quantity", "cumulative"))
+            found |= _quantities(event, event.reverses, settings, units, item, ("quantity", "cumulative"))
             found |= {"reverses_id": event.reverses.event_id, "reverses_kind": str(event.reverses.kind)}
         case WorkRequest():
             names = ("ticket_id", "equipment", "failure_mode", "priority", "title", "description", "detected_at")
             found |= _named(event, names)
         case Availability():
             found |= _named(event, ("sequence", "occurred_at"))
-            found |= _quantities(event, event, settings, units, ("available",))
+            found |= _quantities(event, event, settings, units, item, ("available",))
             found["location"] = settings.locations.get(event.location, event.location)
         case _:
             pass
@@ -173,9 +180,10 @@ def _quantities(
     measured: MaterialActual | ProductionPerformance | Availability,
     settings: DeclarativeSettings,
     units: Units,
+    made: str,
     names: tuple[str, ...],
 ) -> dict[str, Any]:
-    item = getattr(measured, "item", "")
+    item = getattr(measured, "item", "") or made
     found: dict[str, Any] = {"item": units.code(item) if item else ""}
     for name in names:
         posted = units.posted(getattr(event, name), measured.uom, item, settings.digits)

@@ -8,11 +8,22 @@ from datetime import date, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, cast
 
-from simulators.systems.business import EQUIPMENT, PRODUCT, Booking, Business, Order, RefusedError, Shipment, Use
+from simulators.systems.business import (
+    COMPONENT,
+    EQUIPMENT,
+    PRODUCT,
+    Booking,
+    Business,
+    Order,
+    RefusedError,
+    Shipment,
+    Use,
+)
 
 Values = Mapping[str, Any]
 _USES: Final = {"wip_to_fg": "good", "scrap": "scrap", "consumed": "consumption", "performance": "confirmation"}
 _PAGE: Final = 4
+STORES, FINISHED, EMPTY = "STORES", "FINISHED", "YARD"
 
 
 @dataclass
@@ -57,6 +68,28 @@ class Operations:
             of_kind = [booking for booking in of_kind if booking.item == values["item"]]
         return {"total": str(sum((booking.quantity for booking in of_kind), Decimal(0)))}
 
+    def totals(self, values: Values) -> Any:
+        """What one order has as made and scrapped, with what was taken back taken off."""
+        return _totals(self.business.order(str(values["order"])))
+
+    def all_totals(self, values: Values) -> Any:
+        """The same of several orders, those that are known, by fours."""
+        asked = values["orders"] if isinstance(values["orders"], list) else [values["orders"]]
+        first = int(values.get("cursor") or 0)
+        found = [_totals(self.business.orders[number]) for number in asked if number in self.business.orders]
+        return {
+            "items": found[first : first + _PAGE],
+            "next": str(first + _PAGE) if len(found) > first + _PAGE else None,
+        }
+
+    def stock(self, values: Values) -> Any:
+        """What is there of an item, at one place or (without one) at all; nothing where item or place is not known."""
+        item, location = str(values["item"]), str(values.get("location") or "")
+        if item not in {PRODUCT, COMPONENT} or location not in {"", STORES, FINISHED, EMPTY}:
+            return {}
+        is_there = location in {"", STORES if item == COMPONENT else FINISHED}
+        return {"item": item, "available": str(self.business.stock[item] if is_there else 0)}
+
     def post(self, values: Values) -> Any:
         """One posting."""
         common = _common(values)
@@ -88,7 +121,7 @@ class Operations:
 
     def item(self, values: Values) -> Any:
         """Whether an item is known."""
-        return {"code": values["code"]} if values["code"] in {PRODUCT, "BAR-60"} else {}
+        return {"code": values["code"]} if values["code"] in {PRODUCT, COMPONENT} else {}
 
     def draft_request(self, values: Values) -> Any:
         """A request that is not submitted yet; the same reference again replaces it."""
@@ -154,6 +187,15 @@ def _posted(booking: Booking) -> Any:
     return {"id": booking.id, "status": "posted"}
 
 
+def _totals(order: Order) -> Any:
+    return {
+        "order": order.number,
+        "good": f"{order.good + order.confirmed:f}",
+        "scrap": f"{order.scrap:f}",
+        "product": order.product,
+    }
+
+
 def _order(order: Order) -> Any:
     return {
         "number": order.number,
@@ -183,6 +225,9 @@ OPERATIONS: Final[dict[str, Callable[[Operations, Values], Any]]] = {
     "orders": Operations.orders,
     "find": Operations.find,
     "total": Operations.total,
+    "totals": Operations.totals,
+    "all_totals": Operations.all_totals,
+    "stock": Operations.stock,
     "post": Operations.post,
     "take_back": Operations.take_back,
     "machine": Operations.machine,

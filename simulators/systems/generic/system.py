@@ -25,6 +25,9 @@ _REST: Final = (
     ("GET", r"orders/([^/]+)", "order", ("number",)),
     ("GET", r"orders", "orders", ()),
     ("GET", r"orders/([^/]+)/totals/([^/]+)", "total", ("order", "kind")),
+    ("GET", r"orders/([^/]+)/totals", "totals", ("order",)),
+    ("POST", r"totals", "all_totals", ()),
+    ("GET", r"stock/([^/]+)", "stock", ("item",)),
     ("GET", r"postings/([^/]+)", "find", ("reference",)),
     ("POST", r"orders/([^/]+)/postings", "post", ("order",)),
     ("POST", r"postings/([^/]+)/reversals", "take_back", ("reverses",)),
@@ -85,7 +88,8 @@ class Generic:
             if match and method == request.method and isinstance(sent, dict):
                 values = {**request.query_params, **sent, **dict(zip(parts, match.groups(), strict=True))}
                 try:
-                    return JSONResponse(self.operations.call(name, values))
+                    result = self.operations.call(name, values)
+                    return JSONResponse(result, 404 if name == "stock" and not result else 200)
                 except RefusedError as error:
                     refused = {"error": {"code": error.code, "message": str(error)}}
                     return JSONResponse(refused, _STATUS.get(error.code, 422))
@@ -121,7 +125,7 @@ class Generic:
         if call is None or request.headers.get("soapaction", "").strip('"') != call.tag.rpartition("}")[2]:
             return _soap_fault("Client", "no such action")
         name = _snake(call.tag.rpartition("}")[2])
-        values = {part.tag.rpartition("}")[2]: part.text or "" for part in call}
+        values = _arguments(call)
         try:
             result = self.operations.call(name, values)
         except RefusedError as error:
@@ -146,6 +150,15 @@ class Generic:
             refused = {"message": str(error), "extensions": {"code": error.code}}
             return JSONResponse({"data": None, "errors": [refused]})
         return JSONResponse({"data": {head[3]: result}})
+
+
+def _arguments(call: ET.Element) -> dict[str, Any]:
+    """An operation's elements; those that come several times are a list."""
+    values: dict[str, Any] = {}
+    for part in call:
+        name, text = part.tag.rpartition("}")[2], part.text or ""
+        values[name] = text if name not in values else [*(v if isinstance(v := values[name], list) else [v]), text]
+    return values
 
 
 def _snake(name: str) -> str:

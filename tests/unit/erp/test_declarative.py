@@ -85,6 +85,38 @@ def test_every_mistake_is_told_with_file_line_and_field(tmp_path):
         assert any(words in message for message in matching), (line, field, words, told)
 
 
+EVENT = """\
+protocol = "json_rpc"
+[event.scrap.lookup]
+request = { call = "find", params = { reference = "{event_id}" } }
+id = "id"
+[[event.scrap.step]]
+name = "post"
+request = { call = "post" }
+"""
+
+
+@pytest.mark.parametrize(
+    ("table", "line", "field", "words"),
+    [
+        ('[totals]\nrequest = { call = "t" }\ngood = "g"', 9, "totals.request", "with {order_ref}, or for several with {order_refs}"),
+        ('[totals]\nrequest = { call = "t", params = { o = "{order_refs}" } }\ngood = "g"', 8, "totals", "lacks items"),
+        ('[totals]\nrequest = { call = "t", params = { o = "{order_ref}" } }\nitems = "i"\ngood = "g"', 10, "totals.items", "belongs to {order_refs}"),
+        ('[totals]\nrequest = { call = "t", params = { o = "{order}" } }\ngood = "g"', 9, "totals.request.params.o", "did you mean {order_ref}"),
+        ('[totals]\nrequest = { call = "t", params = { o = "{order_ref}" } }', 8, "totals.good", "Field required"),
+        ('[totals]\nrequest = { call = "t", params = { o = "{order_ref}" } }\ngoods = "g"\ngood = "g"', 10, "totals.goods", "did you mean good"),
+        ('[stock]\nrequest = { call = "s", params = { o = "{location}" } }\navailable = "a"', 9, "stock.request", "names no {item}"),
+        ('[stock]\nrequest = { path = "s/{item}" }\navailable = "a"', 9, "stock.request.path", "no meaning for json_rpc"),
+    ],
+)  # fmt: skip
+def test_mistake_in_a_question_for_totals_or_stock_is_told_with_its_place(tmp_path, table, line, field, words):
+    (tmp_path / "d.toml").write_text(EVENT + table + "\n")
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "d.toml")
+    told = {(problem.line, problem.field): problem.message for problem in raised.value.problems}
+    assert words in told.get((line, field), ""), told
+
+
 def test_operation_that_the_wsdl_does_not_have_is_told_with_its_line(tmp_path):
     text = (DESCRIPTIONS / "soap.toml").read_text()
     wsdl = (DESCRIPTIONS / "../../../simulators/systems/generic/warehouse.wsdl").resolve()
@@ -94,7 +126,9 @@ def test_operation_that_the_wsdl_does_not_have_is_told_with_its_line(tmp_path):
     )
     file.write_text(text)
     line = next(number for number, words in enumerate(text.splitlines(), 1) if "Undo" in words)
-    with pytest.raises(ConfigError, match="no operation Undo; it has Find, Order, Post, TakeBack, Total") as raised:
+    with pytest.raises(
+        ConfigError, match="no operation Undo; it has AllTotals, Find, Order, Post, Stock, TakeBack, Total"
+    ) as raised:
         load(file)
     assert raised.value.problems[0].line == line
 
