@@ -122,6 +122,14 @@ class TrytonServer:
         )
         return int(self._sum(query, (order,)))
 
+    def moves(self, order: str, side: str, state: str = "done") -> list[int]:
+        """Ids of an order's moves in a state; `side` is production_output or production_input."""
+        query = (
+            f"select m.id from stock_move m join production p on p.id = m.{side} where m.state = ? and p.reference = ?"
+        )
+        with self._books() as books:
+            return [int(number) for (number,) in books.execute(f"{query} order by m.id", (state, order))]
+
     def dates(self, order: str) -> set[str]:
         """The posting dates of an order's done moves."""
         query = (
@@ -154,7 +162,24 @@ class TrytonServer:
         self._period = period
 
     def open_period(self) -> None:
-        self._post(f"stock.period/{self._period}/draft", {})
+        self.press("stock.period", self._period, "draft")
+
+    def press(self, model: str, number: int, button: str) -> dict[str, Any]:
+        """A button, as a person presses it."""
+        return self._post(f"{model}/{number}/{button}", {})
+
+    def scrap(self, order: str, quantity: int) -> None:
+        """Scrap of an order that runs, as a person books it."""
+        with self._books() as books:
+            [(production, product, unit, location)] = books.execute(
+                "select id, product, unit, location from production where reference = ?", (order,)
+            )
+            [(waste,)] = books.execute("select id from stock_location where type = 'lost_found'")
+        entry = {
+            "production_output": production, "product": product, "unit": unit, "quantity": quantity,
+            "from_location": location, "to_location": waste, "company": 1,
+        }  # fmt: skip
+        self.press("stock.move", self._post("stock.move", entry)["id"], "do")
 
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
         answer = httpx.post(

@@ -41,12 +41,11 @@ class Quirks:
     reversed_share: Decimal = Decimal(
         1
     )  # of a posting of 5, by a reversal; 5: systems that reverse a document as a whole
-    performance_per_order: int = 1000
 
 
 QUIRKS = {
     "sap_s4": Quirks(segment="0020"),  # the last operation: it alone yields what the order makes
-    "tryton82": Quirks(consumed=("POW-1", "kg"), segment="", is_final=True, performance_per_order=1),
+    "tryton82": Quirks(consumed=("POW-1", "kg"), segment=""),
 }
 
 

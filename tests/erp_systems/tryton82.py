@@ -15,6 +15,9 @@ from tests.tryton_process import TrytonServer
 class RealTryton:
     """A server that runs already. `stop` is the proxy's: nobody listens any more."""
 
+    stock_location = "STO"
+    empty_location = "IN"
+
     def __init__(self, server: TrytonServer) -> None:
         self._server = server
         self._stack = AsyncExitStack()
@@ -44,6 +47,12 @@ class RealTryton:
 
     async def good_posted(self, order: str) -> int:
         return int(self._server.made(order))
+
+    async def cancel_by_hand(self, order: str) -> None:
+        self._server.press("stock.move", max(self._server.moves(order, "production_output")), "cancel")
+
+    async def scrap_by_hand(self, order: str, quantity: int) -> None:
+        self._server.scrap(order, quantity)
 
     async def close_period(self) -> None:
         self._server.close_period()

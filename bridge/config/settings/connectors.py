@@ -41,6 +41,19 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
     waste_location: str = Field(
         "", description="Name or code of the location of type lost and found that scrap goes to."
     )
+    consumption: Literal["planned", "told"] = Field(
+        "planned",
+        description="Inputs of bills of materials are consumed as planned when an order starts, and events of them only say so up to "
+        "the plan (planned), or as events tell and not otherwise (told). Default planned.",
+    )
+    consumption_of: dict[str, Literal["planned", "told"]] = Field(
+        default_factory=dict, description="The same for one item of ours, where it differs."
+    )
+    performance: Literal["posts", "closes"] = Field(
+        "posts",
+        description="A confirmation posts its yield and scrap (posts), or only the final one closes the order, its pieces being posted by "
+        "events of their own (closes). Default posts.",
+    )
 
 
 ConnectorSettings = Annotated[

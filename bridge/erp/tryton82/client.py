@@ -42,11 +42,21 @@ class TrytonClient:
         await self._http.__aexit__(kind, error, trace)
 
     async def search(
-        self, model: str, domain: Sequence[Any], fields: Sequence[str], *, order: str = "id ASC", limit: int = _PAGE
+        self,
+        model: str,
+        domain: Sequence[Any],
+        fields: Sequence[str],
+        *,
+        order: str = "id ASC",
+        limit: int = _PAGE,
+        **context: Any,
     ) -> list[dict[str, Any]]:
-        """Records that the domain selects, at most `limit`. Raises TransientError where the answer is no list of records."""
+        """Records that the domain selects, at most `limit`. Raises TransientError where the answer is no list of records.
+
+        `context` is Tryton's, beside the company: what computed fields are computed for.
+        """
         query = {"d": encoded(list(domain)), "o": encoded([order.split()]), "s": str(limit), "f": list(fields)}
-        request = self._request("GET", f"{model}?{urlencode(query, doseq=True)}", None, is_repeatable=True)
+        request = self._request("GET", f"{model}?{urlencode(query, doseq=True)}", None, is_repeatable=True, **context)
         reply, value = await self._http.ask(request)
         if not isinstance(value, list) or not all(_is_record(record) for record in value):
             raise TransientError(f"{model} was answered with something that is no list of records") from Refusal(
@@ -54,12 +64,14 @@ class TrytonClient:
             )
         return value
 
-    async def search_all(self, model: str, domain: Sequence[Any], fields: Sequence[str]) -> list[dict[str, Any]]:
+    async def search_all(
+        self, model: str, domain: Sequence[Any], fields: Sequence[str], **context: Any
+    ) -> list[dict[str, Any]]:
         """All records; a page begins behind the last id, so that a record that comes in between hides none."""
         found: list[dict[str, Any]] = []
         while True:
             last = found[-1]["id"] if found else 0
-            page = await self.search(model, [*domain, ["id", ">", last]], fields)
+            page = await self.search(model, [*domain, ["id", ">", last]], fields, **context)
             found += page
             if len(page) < _PAGE:
                 return found

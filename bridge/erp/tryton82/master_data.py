@@ -23,7 +23,7 @@ async def check(client: TrytonClient, settings: TrytonSettings) -> list[MasterDa
 
 async def location(client: TrytonClient, name: str) -> int:
     """The id of the storage location with the code, or else the name. Raises BusinessError where there is not one."""
-    found = await _named(client, name)
+    found = await named(client, name)
     if len(found) != 1:
         raise BusinessError(
             f"Tryton has {len(found) or 'no'} locations {name}: name one by its code in the connector's locations"
@@ -45,20 +45,20 @@ async def _items(client: TrytonClient, settings: TrytonSettings) -> list[MasterD
     return problems
 
 
-async def _units(client: TrytonClient, named: dict[str, str]) -> list[MasterDataProblem]:
+async def _units(client: TrytonClient, wanted: dict[str, str]) -> list[MasterDataProblem]:
     records = await client.search("product.uom", [], ["symbol", "name"])
     known = {str(record[key]) for record in records for key in ("symbol", "name")}
     return [
         MasterDataProblem(field, f"Tryton has no unit {name}: use its symbol or its name, one of {_some(known)}")
-        for field, name in named.items()
+        for field, name in wanted.items()
         if name not in known
     ]
 
 
-async def _locations(client: TrytonClient, named: dict[str, str], *, kind: str = "") -> list[MasterDataProblem]:
+async def _locations(client: TrytonClient, wanted: dict[str, str], *, kind: str = "") -> list[MasterDataProblem]:
     problems = []
-    for field, name in named.items():
-        found = [place for place in await _named(client, name) if not kind or place[1] == kind]
+    for field, name in wanted.items():
+        found = [place for place in await named(client, name) if not kind or place[1] == kind]
         if len(found) != 1:
             of_type = f" of the type {kind}" if kind else ""
             told = f"Tryton has {len(found) or 'no'} locations {name}{of_type}: use the code of one"
@@ -66,7 +66,7 @@ async def _locations(client: TrytonClient, named: dict[str, str], *, kind: str =
     return problems
 
 
-async def _named(client: TrytonClient, name: str) -> list[tuple[int, str]]:
+async def named(client: TrytonClient, name: str) -> list[tuple[int, str]]:
     """Id and type of the locations with the code, or else the name."""
     for field in ("code", "name"):
         records = await client.search("stock.location", [[field, "=", name]], ["type"], limit=2)

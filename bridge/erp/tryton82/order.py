@@ -1,8 +1,9 @@
 """A production of Tryton's with its moves, as the events of its order need it.
 
-Outputs are what it made (into storage: good; into a place of type lost and found: scrap), inputs what it used. A move has no
-place for an event's id. The event's cumulative quantity stands in for it: the total of the done moves of its kind says
-whether it is in, and the move that reached it is its document.
+Outputs are what it made (into storage: good; into a place of type lost and found: scrap), inputs what it used: those of its bill
+of materials have no origin, those that events entered have one of its outputs. A move has no place for an event's id. The event's
+cumulative quantity stands in for it: the total of the done moves of its kind says whether it is in, and the move that reached it
+is its document.
 """
 
 from __future__ import annotations
@@ -20,12 +21,16 @@ from bridge.erp.tryton82.client import TrytonClient, day_of
 from bridge.errors import BusinessError
 
 _UNIT: Final = ("unit.symbol", "unit.name", "unit.digits")
-_MOVE: Final = ("state", "quantity", "origin", "product.code", "from_location", "to_location.type", *_UNIT)
-FIELDS: Final = (
+_MOVE: Final = (
+    "state", "quantity", "internal_quantity", "assignation_required", "origin", "product.code", "from_location", "to_location.type",
+    *_UNIT,
+)  # fmt: skip
+_ORDER: Final = (
     "reference", "number", "state", "quantity", "effective_start_date", "product.code", *_UNIT,
     "location", "company.currency", "company.timezone", "warehouse.waste_locations.name", "warehouse.waste_locations.code",
-    *(f"{side}.{name}" for side in ("inputs", "outputs") for name in _MOVE),
 )  # fmt: skip
+_LOT: Final = ("lot.number",)  # a field of the module stock_lot
+_INTERNAL_DIGITS: Final = 9  # no unit of Tryton's has more
 CLOSED: Final = frozenset({"done", "cancelled"})
 _PIECE_NAMES: Final = frozenset({"u", "Unit"})
 
@@ -56,11 +61,15 @@ class Unit:
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """A stock move of a production; `origin` is the move that it takes back or was entered for, as `stock.move,13`."""
+    """A stock move of a production; `origin` is the move that it takes back or was entered for, as `stock.move,13`.
+
+    `internal` is the quantity in the product's default unit. `is_reserved_first`: it takes from stock, which has to be reserved.
+    """
 
     id: int
     state: str
     quantity: Decimal
+    internal: Decimal
     unit: Unit
     origin: str | None
     product: int
@@ -68,15 +77,20 @@ class Move:
     from_location: int
     to_location: int
     is_waste: bool
+    is_reserved_first: bool
+    lot: int | None
+    lot_number: str
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
-        """Read what `FIELDS` asked for of a move."""
+        """Read what was asked for of a move."""
         unit = Unit.from_record(record["unit"])
+        lot = record.get("lot")
         return cls(
             id=int(record["id"]),
             state=str(record["state"]),
             quantity=from_number(record["quantity"], unit.digits, "Tryton"),
+            internal=from_number(record["internal_quantity"], _INTERNAL_DIGITS, "Tryton"),
             unit=unit,
             origin=record["origin"],
             product=int(record["product"]["id"]),
@@ -84,18 +98,30 @@ class Move:
             from_location=int(record["from_location"]),
             to_location=int(record["to_location"]["id"]),
             is_waste=record["to_location"]["type"] == "lost_found",
+            is_reserved_first=bool(record["assignation_required"]),
+            lot=int(lot["id"]) if lot else None,
+            lot_number=str(lot["number"]) if lot else "",
         )
+
+    @property
+    def reference(self) -> str:
+        """As an origin names it."""
+        return f"stock.move,{self.id}"
 
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A production. Its moves are by id, which is the order in which events became moves; cancelled ones are left out."""
+    """A production. Its moves are by id, which is the order in which events became moves; cancelled ones are left out.
+
+    `start` is the day on which it starts, if somebody has said so; `anchor` its first output, cancelled or not: the origin of the
+    inputs that events enter.
+    """
 
     id: int
     name: str
     state: str
     quantity: Decimal
-    is_dated: bool
+    start: date | None
     product: int
     product_code: str
     unit: Unit
@@ -105,10 +131,11 @@ class Order:
     waste: dict[int, frozenset[str]]
     inputs: tuple[Move, ...]
     outputs: tuple[Move, ...]
+    anchor: str | None
 
     @classmethod
     def from_record(cls, record: dict[str, Any]) -> Self:
-        """Read what `FIELDS` asked for. Raises BusinessError where something is missing or is not what it should be."""
+        """Read what was asked for. Raises BusinessError where something is missing or is not what it should be."""
         name = str(record.get("reference") or record.get("number"))
         try:
             unit = Unit.from_record(record["unit"])
@@ -117,7 +144,7 @@ class Order:
                 name=name,
                 state=str(record["state"]),
                 quantity=from_number(record["quantity"], unit.digits, "Tryton"),
-                is_dated=day_of(record["effective_start_date"]) is not None,
+                start=day_of(record["effective_start_date"]),
                 product=int(record["product"]["id"]),
                 product_code=str(record["product"]["code"] or ""),
                 unit=unit,
@@ -130,6 +157,7 @@ class Order:
                 },
                 inputs=_moves(record["inputs"]),
                 outputs=_moves(record["outputs"]),
+                anchor=min((f"stock.move,{output['id']}" for output in record["outputs"]), key=_id_of, default=None),
             )
         except (KeyError, TypeError, ValueError, ZoneInfoNotFoundError) as error:
             raise BusinessError(
@@ -145,18 +173,21 @@ class Order:
         """Outputs of the product into waste."""
         return [move for move in self.outputs if move.product == self.product and move.is_waste]
 
-    def consumed(self, code: str) -> list[Move]:
-        """Inputs of an item that events entered: their origin is the order's first output."""
-        return [move for move in self.inputs if move.product_code == code and move.origin == self.consumption_origin]
+    def consumed(self, product: int) -> list[Move]:
+        """Inputs of a product that events entered."""
+        return [move for move in self.inputs if move.product == product and move.origin is not None]
 
-    @property
-    def consumption_origin(self) -> str | None:
-        """What the inputs that events enter have for an origin; those of the bill of materials have none."""
-        return f"stock.move,{self.outputs[0].id}" if self.outputs else None
+    def planned(self, product: int) -> list[Move]:
+        """Inputs of a product that the bill of materials, or a person, entered."""
+        return [move for move in self.inputs if move.product == product and move.origin is None]
 
     def today(self) -> date:
         """The date now where the company is."""
         return datetime.now(UTC).astimezone(self.zone).date()
+
+
+def _id_of(reference: str) -> int:
+    return int(reference.partition(",")[2])
 
 
 def _moves(records: Iterable[dict[str, Any]]) -> tuple[Move, ...]:
@@ -164,14 +195,19 @@ def _moves(records: Iterable[dict[str, Any]]) -> tuple[Move, ...]:
     return tuple(move for move in moves if move.state != "cancelled")
 
 
-async def read_order(client: TrytonClient, order_ref: str) -> Order:
-    """The production whose reference is the order, or else whose number is. Raises BusinessError for none or several."""
+async def read_order(client: TrytonClient, order_ref: str, *, with_lots: bool = False) -> Order:
+    """The production whose reference is the order, or else whose number is. Raises BusinessError for none or several.
+
+    `with_lots` asks for the lots of its moves too, which a database without the module stock_lot does not know.
+    """
     domain = [
         ["company", "=", client.company],
         ["state", "!=", "cancelled"],
         ["OR", ["reference", "=", order_ref], ["number", "=", order_ref]],
     ]
-    records = await client.search("production", domain, FIELDS, limit=3)
+    moves = _move_fields(with_lots)
+    fields = (*_ORDER, *(f"{side}.{name}" for side in ("inputs", "outputs") for name in moves))
+    records = await client.search("production", domain, fields, limit=3)
     records = [record for record in records if record.get("reference") == order_ref] or records
     if not records:
         raise BusinessError(f"Tryton has no production with the reference or number {order_ref}, or it is cancelled")
@@ -183,8 +219,12 @@ async def read_order(client: TrytonClient, order_ref: str) -> Order:
 
 
 async def read_moves(client: TrytonClient, domain: Sequence[Any]) -> list[Move]:
-    """Stock moves that a domain selects, by id, cancelled ones left out."""
-    return list(_moves(await client.search("stock.move", domain, _MOVE)))
+    """Stock moves that a domain selects, by id, cancelled ones left out; without their lots."""
+    return list(_moves(await client.search_all("stock.move", domain, _MOVE)))
+
+
+def _move_fields(with_lots: bool) -> tuple[str, ...]:
+    return (*_MOVE, *_LOT) if with_lots else _MOVE
 
 
 def done(moves: Sequence[Move]) -> Decimal:

@@ -15,34 +15,45 @@ from typing import Any, Final
 from bridge.erp.connector import Found, Step
 from bridge.erp.quantity import Units, to_number
 from bridge.erp.tryton82.client import to_date
-from bridge.erp.tryton82.order import Move, Order, done, find_by_total, plain
+from bridge.erp.tryton82.lots import check_lot, lot_steps, lot_value
+from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, reached
+from bridge.erp.tryton82.start import check_open
 from bridge.errors import BusinessError
 from bridge.model.production import Disposition, MaterialActual
 
-DATE: Final = "date start"
 CLOSE: Final = "close order"
 
 
 def find(order: Order, event: MaterialActual, units: Units) -> Found:
     """By the total of the order's good pieces, or of its scrap; the last good piece is in when the order is closed."""
-    quantity, cumulative = _amounts(order, event, units)
-    if event.disposition is Disposition.SCRAP:
-        return find_by_total(order.scrap(), quantity, cumulative, f"scrap of order {order.name}")
-    found = find_by_total(order.good(), quantity, cumulative, f"order {order.name}")
-    if found.is_posted and _is_to_close(order, done(order.good())):
+    found = find_posted(order, event, units)
+    if found.is_posted and _closes(order, event, units) and order.state not in CLOSED:
         return Found(is_posted=False)
     return found
 
 
-def plan(order: Order, event: MaterialActual, units: Units, effective: date, place: int | None) -> list[Step]:
+def find_posted(order: Order, event: MaterialActual, units: Units) -> Found:
+    """The same, whether the order is closed or not."""
+    quantity, cumulative = _amounts(order, event, units)
+    moves, what = order.good(), f"order {order.name}"
+    if event.disposition is Disposition.SCRAP:
+        moves, what = order.scrap(), f"scrap of order {order.name}"
+    found = find_by_total(moves, quantity, cumulative, what)
+    if found.is_posted:
+        check_lot(event, reached(moves, cumulative), what)
+    return found
+
+
+def plan(
+    order: Order, event: MaterialActual, units: Units, effective: date, place: int | None, start: Sequence[Step]
+) -> list[Step]:
     """Split, carry out, and close the order with its last good piece. `place`: where the material goes; None: as planned.
 
-    Raises BusinessError where the order is not one that pieces can be posted to.
+    `start` brings the order to the state running. Raises BusinessError where the order is not one that pieces can be posted to.
     """
     quantity, _ = _amounts(order, event, units)
     is_scrap = event.disposition is Disposition.SCRAP
-    total = done(order.good())
-    if not is_scrap and total == order.quantity and _is_to_close(order, total):
+    if find_posted(order, event, units).is_posted:
         return [close(order)]  # an attempt before came as far as this
     check_open(order, quantity)
     drafts = [move for move in order.good() if move.state == "draft"]
@@ -53,59 +64,55 @@ def plan(order: Order, event: MaterialActual, units: Units, effective: date, pla
         )
     # What a lost attempt left: further drafts, and some that were to be scrap.
     lost = [*drafts[1:], *(move for move in order.scrap() if move.state == "draft")]
-    left = max(order.quantity - total - (Decimal(0) if is_scrap else quantity), Decimal(0))
+    left = max(order.quantity - done(order.good()) - (Decimal(0) if is_scrap else quantity), Decimal(0))
+    share = values(quantity, effective, place, is_scrap=is_scrap) | lot_value(order.product, event.lot)
+    commands = [["write", [drafts[0].id], share], *rest(order, left, drafts[0].to_location), *delete(lost)]
     steps = [
-        *begin(order, effective),
-        Step(
-            "split output",
-            f"PUT production/{order.id}",
-            {"outputs": _split(order, drafts[0], lost, quantity, left, effective, place, is_scrap=is_scrap)},
-            is_repeatable=False,
-        ),
+        *lot_steps(order.product, event.lot),
+        *start,
+        Step("split output", f"PUT production/{order.id}", {"outputs": commands}, is_repeatable=False),
         Step("carry out", f"POST stock.move/{drafts[0].id}/do", {}, is_repeatable=True),
     ]
     return steps if left or is_scrap else [*steps, close(order)]
 
 
-def check_open(order: Order, quantity: Decimal) -> None:
-    """Raise BusinessError where nothing can be made of the order."""
-    match order.state:
-        case "waiting" | "assigned" | "running":
-            return
-        case "done":
-            raise BusinessError(
-                f"order {order.name} is done in Tryton, and {plain(quantity)} more were made: release an order for them, then "
-                "correct this event's order and replay it"
-            )
-        case state:
-            raise BusinessError(
-                f"order {order.name} is in the state {state} in Tryton: release it, then replay this event"
-            )
-
-
-def begin(order: Order, effective: date) -> list[Step]:
-    """What brings an order to the state running. The start is dated first, or its inputs are posted today."""
-    path = f"production/{order.id}"
-    steps = []
-    if order.state in ("waiting", "assigned") and not order.is_dated:
-        steps.append(Step(DATE, f"PUT {path}", {"effective_start_date": to_date(effective)}, is_repeatable=True))
-    if order.state == "waiting":
-        steps.append(Step("reserve inputs", f"POST {path}/assign_try", {}, is_repeatable=True))
-    if order.state in ("waiting", "assigned"):
-        steps.append(Step("start", f"POST {path}/run", {}, is_repeatable=True))
-    return steps
-
-
-def close_early(order: Order, effective: date) -> list[Step]:
-    """Close an order of which nothing more comes, and drop what it had still planned."""
-    planned = [move.id for move in order.outputs if move.state == "draft"]
-    drop = Step("drop rest", f"PUT production/{order.id}", {"outputs": [["delete", planned]]}, is_repeatable=False)
-    return [*begin(order, effective), *([drop] if planned else []), close(order)]
+def original(order: Order, event: MaterialActual, units: Units) -> Move:
+    """The done move that an event of the order became. Raises BusinessError where there is none."""
+    _, cumulative = _amounts(order, event, units)
+    return reached(order.scrap() if event.disposition is Disposition.SCRAP else order.good(), cumulative)
 
 
 def close(order: Order) -> Step:
     """The order is complete."""
     return Step(CLOSE, f"POST production/{order.id}/do", {}, is_repeatable=True)
+
+
+def values(quantity: Decimal, effective: date, place: int | None, *, is_scrap: bool) -> dict[str, Any]:
+    """What a draft output is written with to become an event's; scrap bears no cost."""
+    written: dict[str, Any] = {"quantity": to_number(quantity), "effective_date": to_date(effective)}
+    if place is not None:
+        written["to_location"] = place
+    return written | ({"currency": None, "unit_price": None} if is_scrap else {})
+
+
+def rest(order: Order, left: Decimal, place: int) -> list[Any]:
+    """The command that makes a draft of what is left to be made; none where nothing is."""
+    if not left:
+        return []
+    return [["create", [new_output(order, left, place)]]]
+
+
+def new_output(order: Order, quantity: Decimal, place: int) -> dict[str, Any]:
+    """A further output of the order's product; Tryton works its price out when the order is closed."""
+    return {
+        "product": order.product, "unit": order.unit.id, "quantity": to_number(quantity), "from_location": order.location,
+        "to_location": place, "currency": order.currency, "unit_price": {"__class__": "Decimal", "decimal": "0"},
+    }  # fmt: skip
+
+
+def delete(lost: Sequence[Move]) -> list[Any]:
+    """The command that drops draft moves; none for none."""
+    return [["delete", [move.id for move in lost]]] if lost else []
 
 
 def _amounts(order: Order, event: MaterialActual, units: Units) -> tuple[Decimal, Decimal]:
@@ -121,35 +128,7 @@ def _amounts(order: Order, event: MaterialActual, units: Units) -> tuple[Decimal
     )
 
 
-def _is_to_close(order: Order, total: Decimal) -> bool:
-    return total >= order.quantity and order.state not in ("done", "cancelled")
-
-
-def _split(
-    order: Order,
-    first: Move,
-    lost: Sequence[Move],
-    quantity: Decimal,
-    left: Decimal,
-    effective: date,
-    place: int | None,
-    *,
-    is_scrap: bool,
-) -> list[Any]:
-    """The first draft becomes the event's move, a new one holds what is left, and what was lost goes."""
-    values: dict[str, Any] = {"quantity": to_number(quantity), "effective_date": to_date(effective)}
-    if place is not None:
-        values["to_location"] = place
-    if is_scrap:
-        values |= {"currency": None, "unit_price": None}
-    commands: list[Any] = [["write", [first.id], values]]
-    if left:
-        rest = {
-            "product": order.product, "unit": order.unit.id, "quantity": to_number(left), "from_location": order.location,
-            "to_location": first.to_location, "currency": order.currency,
-            "unit_price": {"__class__": "Decimal", "decimal": "0"},
-        }  # fmt: skip
-        commands.append(["create", [rest]])
-    if lost:
-        commands.append(["delete", [move.id for move in lost]])
-    return commands
+def _closes(order: Order, event: MaterialActual, units: Units) -> bool:
+    """Whether it is the event with which the order has all its good pieces."""
+    _, cumulative = _amounts(order, event, units)
+    return event.disposition is Disposition.GOOD and cumulative >= order.quantity
