@@ -6,7 +6,7 @@ Sequence and cumulative quantity run by order and purpose, under the lock that a
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from bridge.model.production import EventKind
 from bridge.store import production_count
-from bridge.store.database import Connection, Row
+from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
 from bridge.store.queries import load
 
@@ -87,7 +87,8 @@ async def set_mark(connection: Connection, rule_id: str, purpose: Purpose, settl
 
 async def newest_count(connection: Connection) -> int:
     """The id of the newest count; 0 where there is none."""
-    return int((await _one(connection, _QUERIES.newest_count, {}))["id"])
+    row = await (await connection.execute(_QUERIES.newest_count)).fetchone()
+    return 0 if row is None else int(row["id"])
 
 
 async def untaken(
@@ -139,18 +140,9 @@ async def insert(
     connection: Connection, posting: NewPosting, outbox_ids: Sequence[int], counts: Collection[int]
 ) -> None:
     """Write a posting, the outbox rows that carry it and the counts that it takes."""
-    values: Mapping[str, object] = asdict(posting)
-    posting_id = (await _one(connection, _QUERIES.insert, values))["id"]
-    events = {"posting_id": posting_id, "outbox_ids": list(outbox_ids)}
-    await connection.execute(_QUERIES.insert_events, events)
-    await connection.execute(_QUERIES.insert_counts, {**values, "posting_id": posting_id, "ids": list(counts)})
+    values = {**asdict(posting), "outbox_ids": list(outbox_ids), "counts": list(counts)}
+    await connection.execute(_QUERIES.insert, values)
 
 
 def _columns(purpose: Purpose) -> dict[str, str]:
     return {"connector": purpose.connector, "kind": purpose.kind, "item": purpose.item}
-
-
-async def _one(connection: Connection, query: bytes, values: Mapping[str, object]) -> Row:
-    row = await (await connection.execute(query, values)).fetchone()
-    assert row is not None, "it always gives one row"
-    return row

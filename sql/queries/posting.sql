@@ -60,18 +60,22 @@ order by id desc
 limit 1;
 
 -- name: insert
-insert into posting (
-    connector, kind, item, order_number, sequence, rule_id, equipment_id, quantity, cumulative, uom, is_final
-)
-values (
-    %(connector)s, %(kind)s, %(item)s, %(order_number)s, %(sequence)s, %(rule_id)s, %(equipment_id)s, %(quantity)s,
-    %(cumulative)s, %(uom)s, %(is_final)s
-)
-returning id;
+-- A posting, the rows of the outbox that carry it and the counts that it takes.
+with made as (
+    insert into posting (
+        connector, kind, item, order_number, sequence, rule_id, equipment_id, quantity, cumulative, uom, is_final
+    )
+    values (
+        %(connector)s, %(kind)s, %(item)s, %(order_number)s, %(sequence)s, %(rule_id)s, %(equipment_id)s, %(quantity)s,
+        %(cumulative)s, %(uom)s, %(is_final)s
+    )
+    returning id, connector, kind, item
+),
 
--- name: insert_events
-insert into posting_event (outbox_id, posting_id) select id, %(posting_id)s from unnest(%(outbox_ids)s::bigint []) as o (id);
+carried as (
+    insert into posting_event (outbox_id, posting_id)
+    select o.id, made.id from made cross join unnest(%(outbox_ids)s::bigint []) as o (id)
+)
 
--- name: insert_counts
 insert into count_posting (count_id, connector, kind, item, posting_id)
-select id, %(connector)s, %(kind)s, %(item)s, %(posting_id)s from unnest(%(ids)s::bigint []) as c (id);
+select c.id, made.connector, made.kind, made.item, made.id from made cross join unnest(%(counts)s::bigint []) as c (id);

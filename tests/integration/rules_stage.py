@@ -49,6 +49,46 @@ rules:
     - erp_posting: {connector: erp, kind: wip_to_fg, quantity: "delta(good)", batch: {max_qty: 5, max_wait: 10s}}
 """
 
+# The other kinds of postings.
+SCRAP = """
+- id: scrap
+  inputs: {bad: {tag: parts.scrap, counter: {modulus: 65536, max_delta: 500}}}
+  on: "delta(bad) > 0"
+  require: order.active
+  actions:
+    - erp_posting: {connector: erp, kind: scrap, quantity: "delta(bad)", batch: {max_qty: 5, max_wait: 10s}}
+"""
+CONSUMED = """
+- id: bars
+  for_each: {equipment_class: cnc_spindle}
+  inputs: {good: {tag: parts.good, counter: {modulus: 65536, max_delta: 500}}}
+  on: "delta(good) > 0"
+  actions:
+    - erp_posting: {connector: erp, kind: consumed, item: BAR-60, uom: kg, per_piece: 0.85, location: RAW, batch: {max_qty: 4, max_wait: 10s}}
+    - erp_posting: {connector: erp, kind: consumed, item: OIL, uom: mL, per_piece: "0.000000000001", batch: {max_qty: 100, max_wait: 10s}}
+- id: bars-of-scrap
+  for_each: {equipment_class: cnc_spindle}
+  inputs: {bad: {tag: parts.scrap, counter: {modulus: 65536, max_delta: 500}}}
+  on: "delta(bad) > 0"
+  actions:
+    - erp_posting: {connector: erp, kind: consumed, item: BAR-60, uom: kg, per_piece: "0.9", location: RAW, batch: {max_qty: 4, max_wait: 10s}}
+"""
+PERFORMANCE = """
+- id: confirmed
+  inputs: {good: {tag: parts.good, counter: {modulus: 65536, max_delta: 500}}}
+  on: "delta(good) > 0"
+  actions:
+    - erp_posting: {connector: erp, kind: performance, segment: "0010", batch: {max_qty: 10, max_wait: 20s}}
+"""
+LATE_SCRAP = """
+- id: rejected-later
+  for_each: {equipment_class: cnc_spindle}
+  inputs: {rejected: {tag: parts.scrap, counter: {modulus: 65536, max_delta: 500}}}
+  on: "delta(rejected) > 0"
+  actions:
+    - erp_posting: {connector: erp, kind: reversal, quantity: "delta(rejected)", batch: {max_qty: 4, max_wait: 5s}}
+"""
+
 
 def at(seconds: float) -> datetime:
     return T0 + timedelta(seconds=seconds)

@@ -21,8 +21,12 @@ from bridge.store.database import connect, pool
 from rules.engine import run
 from tests.integration.rules_stage import (
     CNC,
+    CONSUMED,
     FINAL,
+    LATE_SCRAP,
+    PERFORMANCE,
     RULES,
+    SCRAP,
     T0,
     Row,
     Stage,
@@ -33,10 +37,17 @@ from tests.integration.rules_stage import (
     wait_for,
 )
 
+EVERYTHING = RULES + SCRAP.replace("- id: scrap", "- id: scrap\n  for_each: {equipment_class: inspection}") + CONSUMED
+EVERYTHING += PERFORMANCE + LATE_SCRAP
+
+
+# Of both machines: what they yielded and scrapped.
+PERFORMED = "select coalesce(sum(quantity), 0)::int from posting where kind = 'performance'"
+
 
 @pytest.fixture
 async def bench(database_dsn: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    async with open_stage(database_dsn, tmp_path) as opened:
+    async with open_stage(database_dsn, tmp_path, rules=EVERYTHING) as opened:
         yield opened
 
 
@@ -46,8 +57,9 @@ def story(start: float = 0.0) -> list[list[Row]]:
     for n in range(60):
         vibration = 5.0 if 10 <= n < 25 or n >= 45 else 3.0 if n < 30 else 1.0
         rows = together(
-            CNC, start + n, spindle__vib_rms=vibration, spindle__rpm=8000.0, state="EXECUTE" if n % 9 else "ABORTED"
-        )
+            CNC, start + n, spindle__vib_rms=vibration, spindle__rpm=8000.0, state="EXECUTE" if n % 9 else "ABORTED",
+            order__number=f"MO/{n // 25}", parts__good=n, parts__scrap=n // 15, scrap__reason=f"reason {n % 2}",
+        )  # fmt: skip
         rows += together(
             FINAL, start + n, parts__good=(65520 + n) % 65536, order__number=f"MO/{n // 25}", state="EXECUTE"
         )
@@ -68,12 +80,24 @@ async def results(bench: Stage, start: float = 0.0) -> dict[str, object]:
         "work requests": await bench.rows("select count(*)::int as n from outbox where kind = 'work_request'"),
         "counts": await bench.rows(
             f"select extract(epoch from ts - {origin})::float as at, kind, qty, order_number, reason "
-            "from production_count order by ts, kind"),
+            "from production_count order by ts, kind, tag_id"),
         "states": await bench.rows(
             f"select equipment_id, extract(epoch from lower(during) - {origin})::float as at, state from machine_state order by 1, 2"),
         "posted": await bench.rows(
             "select stream, sum((payload->>'quantity')::int)::int as qty, max((payload->>'cumulative')::int) as cumulative, "
             "count(distinct payload->>'sequence') = count(*) as numbered from outbox where kind = 'wip_to_fg' group by 1 order by 1"),
+        "other postings": await bench.rows(
+            "select kind, item, order_number, sum(quantity)::text as qty, max(cumulative)::text as cumulative, "
+            "count(distinct sequence) = max(sequence) as numbered, count(*) filter (where is_final)::int as finals "
+            "from posting group by 1, 2, 3 order by 1, 2, 3"),
+        "other events": await bench.rows(
+            "select kind, stream, case when kind <> 'performance' then payload->>'reason' end as reason, "
+            "payload->>'equipment' as machine, sum(coalesce(payload->>'quantity', payload->>'yielded')::numeric)::text as qty "
+            "from outbox where kind <> 'work_request' group by 1, 2, 3, 4 order by 1, 2, 3, 4"),
+        "scrap confirmed": await bench.rows(
+            "select stream, payload->>'reason' as reason, payload->>'equipment' as machine, "
+            "sum((payload->>'scrapped')::int)::int as scrapped from outbox where kind = 'performance' "
+            "and payload->>'scrapped' <> '0' group by 1, 2, 3 order by 1, 2, 3"),
         "unposted": await bench.rows("select count(*)::int as n from production_count where is_final and kind = 'good' and outbox_id is null"),
     }  # fmt: skip
 
@@ -118,14 +142,14 @@ async def test_connection_that_breaks_at_any_statement_changes_nothing(
     for first in range(0, 60, 12):
         for rows in batches[first : first + 12]:
             await bench.feed.send(rows)
-        statement = 0
+        statement = first // 12 % 2  # every second one, the others in the next round
         while True:
             cut.left, cut.connection = statement, bench.engine_connection
             try:
                 await bench.step(first + 12)
             except Cut:
                 cuts += 1
-                statement += 1
+                statement += 2
                 cut.left = None
                 await bench.restart()
             else:
@@ -144,7 +168,7 @@ async def undisturbed(database_server, folder: Path, start: float = 0.0) -> dict
     with psycopg.connect(database_server.dsn_of("postgres"), autocommit=True) as connection:
         connection.execute("drop database if exists undisturbed with (force)")
         connection.execute("create database undisturbed template migrated")
-    async with open_stage(database_server.dsn_of("undisturbed"), folder) as other:
+    async with open_stage(database_server.dsn_of("undisturbed"), folder, rules=EVERYTHING) as other:
         for rows in story(start):
             await other.feed.send(rows)
         await other.step(start + 120)
@@ -175,6 +199,7 @@ async def test_kill_of_the_process_at_any_moment_changes_nothing(bench: Stage, d
                 process = spawn(bench)
         query = "select coalesce(sum((payload->>'quantity')::int), 0)::int from outbox where kind = 'wip_to_fg'"
         await wait_for(bench.dsn, query, expected=59)
+        await wait_for(bench.dsn, PERFORMED, expected=59 + 50 + 59 + 3)
         await wait_for(bench.dsn, "select count(*)::int from ticket_evidence where picture is not null", expected=1)
         await wait_for(bench.dsn, "select count(*)::int from alarm_event where kind = 'RAISE'", expected=2)
     finally:
