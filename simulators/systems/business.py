@@ -203,6 +203,8 @@ class Business:
         target = self.order(order)
         made = item or target.product
         booked = sum((b.quantity for b in self.bookings if (b.order, b.use, b.item) == (order, use, made)), Decimal(0))
+        if use == "scrap":  # what was lost together with good pieces is scrap as well
+            booked += sum((b.scrap for b in self.bookings if b.order == order), Decimal(0))
         if unit != target.unit:
             raise RefusedError("bad_unit", f"Unit {unit} is not allowed for order {order}")
         if not 0 < quantity <= booked:

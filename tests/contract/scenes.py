@@ -44,6 +44,7 @@ class Quirks:
 
 
 QUIRKS = {
+    "odoo19": Quirks(consumed=("INS-12", "1")),
     "sap_s4": Quirks(segment="0020"),  # the last operation: it alone yields what the order makes
     "tryton82": Quirks(consumed=("POW-1", "kg"), segment=""),
 }

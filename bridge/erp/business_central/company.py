@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
+from urllib.parse import parse_qsl, urlsplit
 
 from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status, unreadable
 from bridge.erp.http.exchange import UNREADABLE
+from bridge.erp.odata import any_of
+from bridge.errors import BusinessError
 
 Row = Mapping[str, Any]
 
 SAME_KEY: Final = "Internal_EntityWithSameKeyExists"
+LONGEST_NUMBER: Final = 20  # of orders and items (Code); a longer one is none of theirs, and refused in a filter
+LONGEST_CODE: Final = 10  # of locations
 _CHANGED: Final = "Request_EntityChanged"
-_PAGE: Final = 500
+_PAGE: Final = {"Prefer": "odata.maxpagesize=500"}
+_MOST_PAGES: Final = 2000
+# Pages may be served from a replica that is behind: what was posted a moment ago would not be found there, and posted again.
+_CURRENT: Final = {"Data-Access-Intent": "ReadWrite"}
 
 
 class Company:
@@ -23,7 +31,7 @@ class Company:
     def __init__(self, settings: BusinessCentralSettings) -> None:
         self._settings = settings
         self._closed = [part.lower() for part in settings.closed_messages]
-        self.http = HttpClient(settings, self._judge)
+        self.http = HttpClient(settings, self._judge, headers=_CURRENT)
 
     def own(self, page: str) -> str:
         """The path of a page of the tenant's own."""
@@ -34,27 +42,43 @@ class Company:
         return f"v2.0/companies({self._settings.company})/{page}"
 
     async def rows(self, path: str, expression: str, *, order: str) -> list[Row]:
-        """All rows that meet a filter (empty: all), sorted so that pages of the answer do not overlap."""
+        """All rows that meet a filter (empty: all), in the server's own pages."""
         found: list[Row] = []
-        while True:
-            page = await self._page(path, expression, {"$orderby": order, "$top": str(_PAGE), "$skip": str(len(found))})
-            found += page
-            if len(page) < _PAGE:
+        query: Mapping[str, str] | None = {**_filter(expression), "$orderby": order}
+        for _ in range(_MOST_PAGES):
+            if query is None:
                 return found
+            page, query = await self._page(path, query)
+            found += page
+        raise BusinessError(f"Business Central has more than {_MOST_PAGES} pages of {path}: that are too many to read")
+
+    async def rows_of(self, path: str, field: str, values: Iterable[str], *rest: str, order: str) -> list[Row]:
+        """All rows of which a field is one of the values and `rest` holds; as many questions as the length of addresses asks for."""
+        found: list[Row] = []
+        for expression in any_of(field, values, *rest):
+            found += await self.rows(path, expression, order=order)
+        return found
 
     async def first(self, path: str, expression: str) -> Row | None:
         """One row that meets a filter, or None."""
-        found = await self._page(path, expression, {"$top": "1"})
+        found, _ = await self._page(path, {**_filter(expression), "$top": "1"})
         return found[0] if found else None
 
-    async def _page(self, path: str, expression: str, query: Mapping[str, str]) -> list[Row]:
-        wanted = {"$filter": expression, **query} if expression else query
-        request = Request("GET", path, is_repeatable=True, query=wanted)
+    async def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[Row], Mapping[str, str] | None]:
+        """The rows of a page, and the query of the next one; None behind the last."""
+        request = Request("GET", path, is_repeatable=True, query=query, headers=_PAGE)
         reply, answer = await self.http.ask(request)
         rows = answer.get("value") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise unreadable(request, reply, "something that is no list of rows")
-        return rows
+        link = answer.get("@odata.nextLink")
+        if not link:
+            return rows, None
+        # Only the query: the link may name another host than the one that answers us.
+        following = dict(parse_qsl(urlsplit(str(link)).query))
+        if not rows or not following or following == dict(query):
+            raise unreadable(request, reply, "a page that leads nowhere")
+        return rows, following
 
     def _judge(self, reply: Reply) -> Verdict:
         code, says = message(reply)
@@ -74,11 +98,10 @@ def message(reply: Reply) -> tuple[str, str | None]:
         return "", None
 
 
-def literal(text: str) -> str:
-    """A text in a filter: quotes doubled."""
-    return "'" + text.replace("'", "''") + "'"
-
-
 def changed(since: datetime | None) -> str:
     """The filter for what changed at or after a moment; empty: all."""
     return "" if since is None else f"lastModifiedDateTime ge {since.astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _filter(expression: str) -> dict[str, str]:
+    return {"$filter": expression} if expression else {}

@@ -5,19 +5,33 @@ The contract was taken from Microsoft's published API descriptions and runs agai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Final, Self
 
 import httpx
 
 from bridge.config.settings.business_central import BusinessCentralSettings
-from bridge.erp.business_central.company import SAME_KEY, Company, literal
+from bridge.erp.business_central.company import SAME_KEY, Company
 from bridge.erp.business_central.inbound import Inbound
 from bridge.erp.business_central.journal import POST, Journal
-from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
+from bridge.erp.business_central.levels import read_stock, read_totals
+from bridge.erp.business_central.master_data import check, named
+from bridge.erp.connector import (
+    Answer,
+    Event,
+    Found,
+    MasterDataProblem,
+    OrderTotals,
+    Place,
+    Refusal,
+    Step,
+    cannot_carry,
+)
 from bridge.erp.http import ClosedPeriod, Reply, Request, from_step, to_step, unreadable
+from bridge.erp.odata import literal
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, UnknownOutcome
 from bridge.model.production import (
@@ -46,7 +60,8 @@ class BusinessCentral:
     def __init__(self, settings: BusinessCentralSettings) -> None:
         self._settings = settings
         self._company = Company(settings)
-        self._journal = Journal(settings, self._company, Units(settings))
+        self._units = Units(settings)
+        self._journal = Journal(settings, self._company, self._units)
         self._inbound = Inbound(self._company, settings.time_zone)
 
     async def __aenter__(self) -> Self:
@@ -73,7 +88,7 @@ class BusinessCentral:
                 raise cannot_carry("Business Central", event.kind, _INSTEAD)
 
     async def plan(self, event: Event) -> Sequence[Step]:
-        """Enter a journal line and post it, or create a request; none where Business Central has it."""
+        """Enter a journal line and post it, for some events several; or create a request. None where Business Central has it."""
         match event:
             case WorkRequest():
                 if (await self.lookup(event)).is_posted:
@@ -86,7 +101,7 @@ class BusinessCentral:
                 raise cannot_carry("Business Central", event.kind, _INSTEAD)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
-        """A line with the negative quantity, applied to the original's entry."""
+        """Lines with negative quantities, applied to the original's entries."""
         return await self._journal.plan(event)
 
     async def execute(self, step: Step) -> Answer:
@@ -99,7 +114,7 @@ class BusinessCentral:
                 raise
         today = {"postingDate": self._journal.day(datetime.now(UTC))}
         line = request.path.removesuffix(POST)
-        await self._company.http.send(Request("PATCH", line, is_repeatable=True, headers={"If-Match": "*"}, json=today))
+        await self._change(line, today)
         return await self._send(request)
 
     async def verify(self, event: Event) -> Found:
@@ -118,34 +133,17 @@ class BusinessCentral:
         """States of requests."""
         return await self._inbound.states(since)
 
+    async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
+        """Output and scrap of ledger entries."""
+        return await read_totals(self._company, self._units, order_refs)
+
+    async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
+        """Inventory of items."""
+        return await read_stock(self._company, self._settings, self._units, places)
+
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """Items with their units, locations, scrap codes and machines."""
-        company, settings = self._company, self._settings
-        named = [
-            (f"locations.{ours}", company.standard("locations"), "code", name)
-            for ours, name in settings.locations.items()
-        ]
-        named += [
-            (f"reasons.{ours}", company.own("scrapCodes"), "code", name) for ours, name in settings.reasons.items()
-        ]
-        machines = [(path, settings.equipment_ids.get(path, path)) for path in equipment]
-        named += [(f"equipment_ids.{path}", company.own("machines"), "number", number) for path, number in machines]
-        problems = []
-        for field, page, key, name in named:
-            if await company.first(page, f"{key} eq {literal(name)}") is None:
-                problems.append(
-                    MasterDataProblem(field, f"Business Central has no {name} in {page.rpartition('/')[2]}")
-                )
-        for ours, item in settings.items.items():
-            row = await company.first(company.standard("items"), f"number eq {literal(item.code)}")
-            if row is None:
-                problems.append(MasterDataProblem(f"items.{ours}.code", f"Business Central has no item {item.code}"))
-            elif item.uom not in {"", str(row.get("baseUnitOfMeasureCode"))}:
-                unit = row.get("baseUnitOfMeasureCode")
-                problems.append(
-                    MasterDataProblem(f"items.{ours}.uom", f"its base unit there is {unit}, not {item.uom}")
-                )
-        return problems
+        return await check(self._settings, self._company, equipment)
 
     @property
     def _requests(self) -> str:
@@ -153,7 +151,7 @@ class BusinessCentral:
 
     async def _request(self, event: WorkRequest) -> dict[str, Any]:
         number = self._settings.equipment_ids.get(event.equipment, event.equipment)
-        if await self._company.first(self._company.own("machines"), f"number eq {literal(number)}") is None:
+        if await named(self._company, self._company.own("machines"), "number", number) is None:
             raise BusinessError(
                 f"Business Central has no machine {number} for {event.equipment}: give the connector's equipment_ids its number, "
                 "then replay this event"

@@ -1,20 +1,22 @@
 """Output and consumption as journal lines: entered under an id of ours, then posted.
 
-A line's SystemId is the event's id, so that it is entered once; a posted line is gone, and its ledger entry carries the id as
-its external document number (Code, 35 characters). Posting is the step that must not be sent twice.
+A line's SystemId is the id of a part of the event (parts.py), so that it is entered once; a posted line is gone, and its ledger entry
+carries the id as its external document number (Code, 35 characters). Posting is the step that must not be sent twice.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final
 
 from bridge.config.settings.business_central import BusinessCentralSettings
-from bridge.erp.business_central.company import Company, Row, literal
+from bridge.erp.business_central.company import Company, Row
+from bridge.erp.business_central.parts import Fact, Part, parts_of
 from bridge.erp.connector import Found, Step
 from bridge.erp.http import Request, to_step
+from bridge.erp.odata import literal
 from bridge.erp.posting import Document, check_total, json_number, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
@@ -23,8 +25,7 @@ from bridge.model.production import EventKind, MaterialActual, ProductionPerform
 OUTPUT: Final = "outputJournalLines"
 CONSUMPTION: Final = "consumptionJournalLines"
 POST: Final = "/Microsoft.NAV.post"
-
-Fact = MaterialActual | ProductionPerformance
+ENTRIES: Final = "productionEntries"
 
 
 class Journal:
@@ -36,95 +37,84 @@ class Journal:
         self._units = units
 
     async def find(self, event: Fact | Reversal) -> Found:
-        """The ledger entry with the event's id."""
-        entry = await self._entry(event)
-        return (
-            Found(is_posted=False)
-            if entry is None
-            else Found(is_posted=True, external_id=str(entry.get("entryNumber")))
-        )
+        """The ledger entries of all parts of the event; the first one's number stands for them.
+
+        Where one is missing no step counts as done, so that the event is planned anew: a line that was posted is gone, and the step
+        that enters it, sent again from an old plan, would enter another.
+        """
+        parts = parts_of(event)
+        entries = await self._entries(parts)
+        if any(part.number not in entries for part in parts):
+            return Found(is_posted=False, steps_done=0)
+        return Found(is_posted=True, external_id=str(entries[parts[0].number].get("entryNumber")))
 
     async def plan(self, event: Fact | Reversal) -> Sequence[Step]:
-        """Enter the line, post it. Raises BusinessError where order, unit, quantity or total do not fit."""
-        if (await self.find(event)).is_posted:
+        """Enter a line, post it, for each part that is missing. Raises BusinessError where order, unit, quantity or total do not fit."""
+        parts = parts_of(event)
+        entries = await self._entries(parts)
+        missing = [part for part in parts if part.number not in entries]
+        if not missing:
             return []
         fact = event.reverses if isinstance(event, Reversal) else event
         order = await self._order(event.order_ref, is_open=not isinstance(event, Reversal))
         unit = self._unit(fact, order)
         if isinstance(event, MaterialActual):
             before = self._quantity(event.cumulative - event.quantity, fact, order)
-            check_total(event, await self._documents(event, order), before, unit)
-        line = self._line(event, fact, order, unit)
-        if isinstance(event, Reversal):
-            line |= self._taken_back(event, fact, order)
-            line["appliesToEntry"] = await self._original(event)
-        page = self._company.own(CONSUMPTION if fact.kind is EventKind.CONSUMED else OUTPUT)
-        enter = Request("POST", page, is_repeatable=True, json=line)
-        post = Request("POST", f"{page}({event.event_id}){POST}", is_repeatable=False)
-        return [to_step("enter journal line", enter), to_step("post journal line", post)]
-
-    def _line(self, event: Fact | Reversal, fact: Fact, order: Row, unit: str) -> dict[str, Any]:
-        at = event.ended_at if isinstance(event, ProductionPerformance) else event.occurred_at
-        line: dict[str, Any] = {
-            "id": str(event.event_id),
-            "journalBatchName": self._settings.journal_batch,
-            "orderNumber": event.order_ref,
-            "itemNumber": self._code(fact, order),
-            "postingDate": self.day(at),
-            "externalDocumentNumber": _number(event),
-        }
-        if unit:
-            line["unitOfMeasureCode"] = unit
-        if isinstance(fact, MaterialActual):
-            line |= self._marks(fact)
-        if fact.kind is EventKind.CONSUMED:
-            return line | {"quantity": self._json(_quantities(fact)[0], fact, order)}
-        good, scrap = _quantities(fact)
-        line |= {
-            "operationNumber": getattr(fact, "segment", "") or self._settings.operation,
-            "outputQuantity": self._json(good, fact, order),
-            "scrapQuantity": self._json(scrap, fact, order),
-        }
-        if scrap and fact.reason:
-            line["scrapCode"] = self._settings.reasons.get(fact.reason, fact.reason)
-        return line | ({"finished": True} if getattr(fact, "is_final", False) else {})
-
-    def _taken_back(self, event: Reversal, fact: Fact, order: Row) -> dict[str, Any]:
-        """The quantity, negative, in the field where the original has it. Raises BusinessError where it has two of them."""
-        back = -json_number(self._quantity(event.quantity, fact, order))
-        if fact.kind is EventKind.CONSUMED:
-            return {"quantity": back}
-        good, scrap = _quantities(fact)
-        if good and scrap:
-            raise BusinessError(
-                f"order {event.order_ref}: the event {fact.event_id} has {good} good and {scrap} scrap, and which of them are taken "
-                "back nothing says: reverse it in Business Central"
-            )
-        return {"outputQuantity": back if good else 0, "scrapQuantity": back if scrap else 0}
-
-    async def _original(self, event: Reversal) -> int:
-        entry = await self._entry(event.reverses)
-        if entry is None:
-            raise BusinessError(
-                f"order {event.order_ref}: Business Central has no entry of the event {event.reverses.event_id}"
-            )
-        return int(entry["entryNumber"])
+            check_total(event, await self._documents(event, order, parts), before, unit)
+        originals = await self._originals(event) if isinstance(event, Reversal) else {}
+        steps = []
+        for part in missing:
+            line = self._line(event, fact, part, order, unit)
+            if part.of is not None:
+                line["appliesToEntry"] = originals[part.of.hex.upper()]
+            elif part is parts[-1] and getattr(fact, "is_final", False):
+                line["finished"] = True
+            steps += self._steps(part, line, CONSUMPTION if fact.kind is EventKind.CONSUMED else OUTPUT)
+        return steps
 
     def day(self, at: datetime) -> str:
         """A moment as a posting date."""
         return posting_day(at, self._settings.time_zone).isoformat()
 
-    def _marks(self, fact: MaterialActual) -> dict[str, Any]:
-        if len(fact.serials) > 1:
-            raise BusinessError(
-                f"a journal line has one serial number, the event {fact.event_id} has {len(fact.serials)}"
-            )
-        marks = {
-            "lotNumber": fact.lot,
-            "serialNumber": "".join(fact.serials),
-            "locationCode": self._settings.locations.get(fact.location, fact.location),
+    def _steps(self, part: Part, line: Mapping[str, Any], journal: str) -> list[Step]:
+        page = self._company.own(journal)
+        enter = Request("POST", page, is_repeatable=True, json=line)
+        post = Request("POST", f"{page}({part.id}){POST}", is_repeatable=False)
+        return [to_step("enter journal line", enter), to_step("post journal line", post)]
+
+    def _line(self, event: Fact | Reversal, fact: Fact, part: Part, order: Row, unit: str) -> dict[str, Any]:
+        at = event.ended_at if isinstance(event, ProductionPerformance) else event.occurred_at
+        line: dict[str, Any] = {
+            "id": str(part.id),
+            "journalBatchName": self._settings.journal_batch,
+            "orderNumber": event.order_ref,
+            "itemNumber": self._code(fact, order),
+            "postingDate": self.day(at),
+            "externalDocumentNumber": part.number,
         }
-        return {name: value for name, value in marks.items() if value}
+        marks = {"unitOfMeasureCode": unit, "serialNumber": part.serial}
+        if isinstance(fact, MaterialActual):
+            marks |= {"lotNumber": fact.lot, "locationCode": self._settings.locations.get(fact.location, fact.location)}
+        line |= {name: value for name, value in marks.items() if value}
+        if fact.kind is EventKind.CONSUMED:
+            return line | {"quantity": self._json(part.good, fact, order)}
+        if part.scrap and fact.reason and part.of is None:
+            line["scrapCode"] = self._settings.reasons.get(fact.reason, fact.reason)
+        return line | {
+            "operationNumber": getattr(fact, "segment", "") or self._settings.operation,
+            "outputQuantity": self._json(part.good, fact, order),
+            "scrapQuantity": self._json(part.scrap, fact, order),
+        }
+
+    async def _originals(self, event: Reversal) -> dict[str, int]:
+        """The entry of each part of the reversed event."""
+        parts = parts_of(event.reverses)
+        entries = await self._entries(parts)
+        if any(part.number not in entries for part in parts):
+            raise BusinessError(
+                f"order {event.order_ref}: Business Central has no entry of the event {event.reverses.event_id}"
+            )
+        return {number: int(entry["entryNumber"]) for number, entry in entries.items()}
 
     def _code(self, fact: Fact, order: Row) -> str:
         item = getattr(fact, "item", "")
@@ -156,30 +146,30 @@ class Journal:
             )
         return order
 
-    async def _entry(self, event: Fact | Reversal) -> Row | None:
-        expression = f"externalDocumentNumber eq {literal(_number(event))}"
-        return await self._company.first(self._company.own("productionEntries"), expression)
+    async def _entries(self, parts: Sequence[Part]) -> dict[str, Row]:
+        """The ledger entries of parts, by their external document numbers."""
+        numbers = [part.number for part in parts]
+        page = self._company.own(ENTRIES)
+        rows = await self._company.rows_of(page, "externalDocumentNumber", numbers, order="entryNumber")
+        found: dict[str, Row] = {}
+        for row in rows:
+            found.setdefault(str(row.get("externalDocumentNumber")), row)
+        return found
 
-    async def _documents(self, event: MaterialActual, order: Row) -> list[Document]:
-        """The order's entries of the event's kind; what was taken back takes nothing from what events counted."""
+    async def _documents(self, event: MaterialActual, order: Row, parts: Sequence[Part]) -> list[Document]:
+        """The order's entries of the event's kind, but its own; what was taken back takes nothing from what events counted."""
         kind = "Consumption" if event.kind is EventKind.CONSUMED else "Output"
         expression = f"orderNumber eq {literal(event.order_ref)} and entryType eq '{kind}'"
         if event.kind is EventKind.CONSUMED:
             expression += f" and itemNumber eq {literal(self._code(event, order))}"
-        rows = await self._company.rows(self._company.own("productionEntries"), expression, order="entryNumber")
+        rows = await self._company.rows(self._company.own(ENTRIES), expression, order="entryNumber")
         field = "scrapQuantity" if event.kind is EventKind.SCRAP else "quantity"
-        alone = [row for row in rows if event.kind is not EventKind.SCRAP or not quantity_of(row.get("quantity"))]
+        own = {part.number for part in parts}
+        alone = [
+            row
+            for row in rows
+            if row.get("externalDocumentNumber") not in own
+            and (event.kind is not EventKind.SCRAP or not quantity_of(row.get("quantity")))
+        ]
         amounts = [(str(row.get("entryNumber")), quantity_of(row.get(field))) for row in alone]
         return [Document(number, "", amount) for number, amount in amounts if amount > 0]
-
-
-def _number(event: Fact | Reversal) -> str:
-    """The event's id as a Code: upper case, without dashes."""
-    return event.event_id.hex.upper()
-
-
-def _quantities(fact: Fact) -> tuple[Decimal, Decimal]:
-    """Good (or consumed) and scrap."""
-    if isinstance(fact, ProductionPerformance):
-        return fact.yielded, fact.scrapped
-    return (Decimal(0), fact.quantity) if fact.kind is EventKind.SCRAP else (fact.quantity, Decimal(0))

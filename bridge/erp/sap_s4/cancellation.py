@@ -33,11 +33,14 @@ class Cancellations:
         self._confirmations = confirmations
 
     async def find(self, event: Reversal) -> Found:
-        """The cancellation with the event's id, and the confirmation of the rest where there must be one."""
+        """The cancellation with the event's id, and the confirmation of the rest where there must be one.
+
+        Where one is missing the event is planned anew (no step counts as done): the plan has what is missing.
+        """
         rows = await self._confirmations.rows(event.order_ref)
         cancelled, rest = of(rows, event.event_id), of(rows, _rest_key(event, event.cumulative))
         if cancelled is None or (rest is None and _rest(event)):
-            return Found(is_posted=False)
+            return Found(is_posted=False, steps_done=0)
         return Found(is_posted=True, external_id=number(cancelled))
 
     async def plan(self, event: Reversal) -> list[Draft]:
