@@ -6,14 +6,16 @@
 | `shipment.status` | ShipmentStatus: number, order_ref, state, created_at, planned_at, due_at, shipped_at |
 | `maintenance.work_request_state` | WorkRequestState: external_id, state, said, changed_at |
 
-Quantities are decimal strings, times ISO 8601 with a zone.
+Quantities are decimal strings, times ISO 8601 with a zone. `time` of the CloudEvent says since when it is so (of a request's state
+`changed_at` does), and `sequence`, a text that sorts, may tell apart what has the same time: of two messages the newer one holds,
+whichever comes last.
 """
 
 from __future__ import annotations
 
 import json
-from dataclasses import fields
-from datetime import UTC, datetime
+from dataclasses import dataclass, fields
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any, Final
 
@@ -31,11 +33,28 @@ _TYPES: Final[dict[str, TypeAdapter[Any]]] = {
     "shipment.status": TypeAdapter(ShipmentStatus),
     "maintenance.work_request_state": TypeAdapter(WorkRequestState),
 }
+_RECORDS: Final = {ProductionOrder: "number", ShipmentStatus: "number", WorkRequestState: "external_id"}
+_AHEAD: Final = timedelta(
+    minutes=5
+)  # that the sender's clock may be; one far ahead would hold off all that comes after it
+_LONGEST: Final = 200  # characters of an id or a sequence
 _ORDER_STATES: Final = frozenset({"planned", "released", "done", "cancelled"})
 
 
-def read(body: bytes) -> Arrival:
-    """The record of a message. Raises PayloadError with a sentence for the other side."""
+@dataclass(frozen=True, slots=True)
+class Message:
+    """What a message says, and of which record and when: of two the one with the greater (occurred_at, sequence, id) is newer."""
+
+    arrival: Arrival
+    type: str
+    record: str
+    occurred_at: datetime
+    sequence: str
+    id: str
+
+
+def read(body: bytes, now: datetime) -> Message:
+    """The message. Raises PayloadError with a sentence for the other side."""
     try:
         event = json.loads(body, parse_float=Decimal)
     except UNREADABLE as error:
@@ -46,12 +65,35 @@ def read(body: bytes) -> Arrival:
     if adapter is None:
         raise PayloadError(f"the type {event.get('type')!r} is not taken here; these are: {', '.join(_TYPES)}")
     try:
-        record: Arrival = adapter.validate_python(_clean(event["data"]))
+        arrival: Arrival = adapter.validate_python(_clean(event["data"]))
     except ValidationError as error:
         wrong = [f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in error.errors(include_url=False)]
         raise PayloadError(f"{event['type']}: {'; '.join(wrong)}") from error
-    _check(record)
-    return record
+    _check(arrival)
+    at = arrival.changed_at if isinstance(arrival, WorkRequestState) else _time(event.get("time"))
+    if at > now + _AHEAD:
+        raise PayloadError(f"{at.isoformat()} is more than 5 minutes ahead: set the sender's clock")
+    record = str(getattr(arrival, _RECORDS[type(arrival)]))
+    return Message(arrival, str(event["type"]), record, at, _short(event, "sequence", ""), _short(event, "id", None))
+
+
+def _time(given: Any) -> datetime:
+    try:
+        moment = datetime.fromisoformat(given)
+    except (TypeError, ValueError) as error:
+        raise PayloadError(
+            f"time: {given!r} is no time: give the CloudEvent the time since when it is so, so that the newer of two messages holds"
+        ) from error
+    if moment.tzinfo is None:
+        raise PayloadError(f"time: {given} names no time zone")
+    return moment.astimezone(UTC)
+
+
+def _short(event: dict[str, Any], name: str, default: str | None) -> str:
+    text = event.get(name, default)
+    if not isinstance(text, str) or len(text) > _LONGEST or (default is None and not text):
+        raise PayloadError(f"{name}: {str(text)[:40]!r} is no text of 1 to {_LONGEST} characters")
+    return storable(text)
 
 
 def _clean(data: dict[str, Any]) -> dict[str, Any]:
@@ -70,3 +112,6 @@ def _check(record: Arrival) -> None:
             raise PayloadError(f"state: {record.state!r} is none of {', '.join(sorted(_ORDER_STATES))}")
         if not record.quantity.is_finite() or record.quantity < 0:
             raise PayloadError(f"quantity: {record.quantity} is none")
+    for name in ("number", "external_id"):
+        if getattr(record, name, "-") == "":
+            raise PayloadError(f"{name}: is empty")
