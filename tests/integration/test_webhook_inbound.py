@@ -230,8 +230,9 @@ async def test_media_type_that_is_no_structured_cloud_event_is_told_what_to_send
 
 
 async def test_connection_that_sends_its_head_or_its_message_in_drops_is_cut_and_keeps_nobody_out(
-    listening, monkeypatch
+    monkeypatch, listening
 ):
+    monkeypatch.setattr(listener, "_PATIENCE_S", 0.5)
     await listening(event("production.order", ORDER))
     head = b"POST / HTTP/1.1\r\nHost: x\r\n"
     slow = [await asyncio.open_connection("127.0.0.1", listening.port) for _ in range(5)]
