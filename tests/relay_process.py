@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -26,7 +26,7 @@ from bridge.erp.connectors import CONNECTORS
 from bridge.erp.relay.journal import Journal
 from bridge.erp.relay.rhythm import DEFAULT, Rhythm
 from bridge.model.production import MaterialActual, WorkRequest, event_id
-from bridge.store import outbox
+from bridge.store import availability, outbox
 from bridge.store.database import CHANNEL_LIVE, Connection, connected
 from tests.erp_process import ROOT
 
@@ -50,6 +50,8 @@ POINTS = {
     "record_step": (Journal, "record_step"),
     "verify": (None, "verify"),
     "finish": (Journal, "finish"),
+    "insert": (outbox, "insert"),
+    "write_level": (availability, "write"),
 }
 
 
@@ -88,12 +90,15 @@ async def relaying(dsn: str, *connectors: ConnectorSettings, rhythm: Rhythm = QU
             stop.set()
 
 
-async def start(dsn: str, table: ConnectorSettings, *lives: str) -> asyncio.subprocess.Process:
+async def start(
+    dsn: str, table: ConnectorSettings, *lives: str, others: Sequence[ConnectorSettings] = ()
+) -> asyncio.subprocess.Process:
     """A relay in a process of its own. A life is "before|after <point> <nth>", where it dies; empty: never by itself.
 
-    Of several lives each begins when the one before has died; the process ends with the last.
+    Of several lives each begins when the one before has died; the process ends with the last. Points of a connector are those of
+    `table`, whatever other connectors the relay has.
     """
-    environment = {**os.environ, "TEST_CONNECTOR": json.dumps(reveal(table))}
+    environment = {**os.environ, "TEST_CONNECTORS": json.dumps([reveal(each) for each in (table, *others)])}
     command = [sys.executable, "-m", "tests.relay_process", dsn, *(lives or ("",))]
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
 
@@ -175,14 +180,14 @@ def _die(die_at: str, table: ConnectorSettings) -> None:
 
 
 async def _live(dsn: str, die_at: str) -> None:
-    [table] = Settings.model_validate(
-        {"plant": {"name": "test"}, "database": {"dsn": dsn}, "connector": [json.loads(os.environ["TEST_CONNECTOR"])]}
+    tables = Settings.model_validate(
+        {"plant": {"name": "test"}, "database": {"dsn": dsn}, "connector": json.loads(os.environ["TEST_CONNECTORS"])}
     ).connector
     if die_at:
-        _die(die_at, table)
+        _die(die_at, tables[0])
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    await relay.run(settings_of(dsn, table), stop, QUICK)
+    await relay.run(settings_of(dsn, *tables), stop, QUICK)
 
 
 def _main() -> None:

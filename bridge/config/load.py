@@ -107,7 +107,7 @@ class _References:
 
     def _missing(self, path: places.Path, message: str) -> str:
         line = places.line_of(self.found, path)
-        self.problems.append(Problem(str(self.file), line, 0, _dotted(path), message))
+        self.problems.append(Problem(str(self.file), line, 0, places.dotted(path), message))
         return ""
 
 
@@ -117,7 +117,7 @@ def _validation_problems(
     problems = []
     for mistake in error.errors(include_url=False, include_context=False, include_input=False):
         path = _without_tags(mistake["loc"])
-        field = _dotted(path)
+        field = places.dotted(path)
         if field in known:
             continue
         message = mistake["msg"].removeprefix("Value error, ")
@@ -134,10 +134,3 @@ def _without_tags(path: places.Path) -> places.Path:
         for part, previous in zip(path, before, strict=False)
         if part not in _UNION_TAGS or not (isinstance(previous, int) or previous == "auth")
     )
-
-
-def _dotted(path: places.Path) -> str:
-    text = ""
-    for part in path:
-        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
-    return text

@@ -51,6 +51,14 @@ def line_of(found: dict[Path, int], path: Path) -> int:
     return found[path]
 
 
+def dotted(path: Path) -> str:
+    """A path as people write it: `connector[0].items.HSG-L1`."""
+    text = ""
+    for part in path:
+        text += f"[{part}]" if isinstance(part, int) else f".{part}" if text else part
+    return text
+
+
 def _names(dotted: str) -> tuple[str, ...]:
     return tuple(part.strip("\"'") for part in _PART.findall(dotted))
 

@@ -32,7 +32,7 @@ from bridge.config.settings.processes import (
     ProductionSettings,
     RulesSettings,
 )
-from bridge.config.settings.relay import RelaySettings
+from bridge.config.settings.relay import RelaySettings, StockLevel
 from bridge.config.settings.source import ClockSettings, SourceTable
 from bridge.config.settings.table import Duration, Table
 
@@ -106,6 +106,7 @@ __all__ = [
     "SlaTarget",
     "SourceSettings",
     "SourceTable",
+    "StockLevel",
     "Table",
     "Tag",
     "TagWriteSettings",

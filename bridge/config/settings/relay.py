@@ -16,8 +16,24 @@ class RelaySettings(Table):
     reconcile_at: time = Field(time(2, 30), description="... at this time of the plant's clock. Default 02:30.")
 
 
+class StockLevel(Table):
+    """A level of stock that warehouses or shops are told: how much of an item may be promised, at one location or in all."""
+
+    item: str = Field(min_length=1, description="Our code of the item; `items` of each connector has theirs.")
+    location: str = Field(
+        "", description="Our location; `locations` of each connector has theirs. Default: all that is stock."
+    )
+    uom: str = Field("1", min_length=1, description='Our unit of the item, UCUM. Default "1": pieces.')
+    to: list[str] = Field(min_length=1, description="Names of the connectors that are told.")
+
+
 class RateTable(Table):
-    """How fast a business system may be asked."""
+    """What may be asked of a business system, and how fast."""
 
     rate_per_s: float = Field(0, ge=0, le=10_000, description="Requests a second at most. Default 0: no limit.")
     burst: int = Field(1, ge=1, le=10_000, description="... of which so many may come at once. Default 1.")
+    availability: list[StockLevel] = Field(
+        default_factory=list,
+        max_length=10_000,
+        description="Levels of its stock that other connectors are told, in tables [[connector.availability]]. Default none.",
+    )

@@ -1,8 +1,8 @@
 """The relay: carries the outbox to the business systems, and their orders and shipments back.
 
 For each connector: a listener that hears of new rows, a dispatcher that carries them (`dispatcher`: streams side by side, each in
-its order), a reader of orders and shipments (`inbound`), and one who answers people (`questions`). Any number of relays may run on
-one database.
+its order), a reader of orders and shipments (`inbound`), one who tells its stock to others (`availability`), and one who answers
+people (`questions`). Any number of relays may run on one database.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ import structlog
 from bridge.config.settings import ConnectorSettings, Settings
 from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp.connectors import make
+from bridge.erp.relay.availability import check_levels, tell_levels
 from bridge.erp.relay.condition import tell_conditions
 from bridge.erp.relay.dispatcher import Lane, dispatch
 from bridge.erp.relay.gate import Gate
@@ -40,6 +41,7 @@ Task = Callable[[Connection, asyncio.Event], Awaitable[None]]
 
 async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT) -> None:
     """Carry until `stop`; then attempts in hand have a second to end. What they leave is looked up by the next relay."""
+    check_levels(settings.connector)
     dsn = settings.database.dsn.get_secret_value()
     database = Availability("database")
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
@@ -85,6 +87,8 @@ def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator
     yield partial(answer_questions, lane)
     if isinstance(table, WebhookSettings) and table.listen_port:
         yield partial(receive, table)
+    if table.availability:
+        yield partial(tell_levels, lane, table.availability, timedelta(seconds=table.poll_s))
     if settings.relay.reconcile and EventKind.WIP_TO_FG in lane.connector.kinds:
         yield partial(reconcile_nightly, lane, settings.relay.reconcile_at, settings.plant.zone)
 

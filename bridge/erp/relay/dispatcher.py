@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import random
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Final
 
@@ -24,6 +24,7 @@ from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.journal import Journal
 from bridge.erp.relay.rhythm import Rhythm
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
+from bridge.model.production import EventKind
 from bridge.store import connector_control, relay
 from bridge.store.database import Connection
 from bridge.store.relay import Claimed, Head, NextState, Postponed
@@ -32,11 +33,17 @@ log = structlog.get_logger()
 
 LOOK_FOR: Final = 500  # heads of streams at a look, which steps over all open streams
 LOOK_S: Final = 0.25  # ... and what was written since is looked for as often
+_MOVES_STOCK: Final = frozenset(
+    {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """What the tasks of one connector share. `settle`: how long its system may still work on a request nobody waits for."""
+    """What the tasks of one connector share. `settle`: how long its system may still work on a request nobody waits for.
+
+    `stock_moved` is set when an event that moves stock there was verified: levels are another now (availability).
+    """
 
     name: str
     connector: Connector
@@ -45,6 +52,7 @@ class Lane:
     rhythm: Rhythm
     wake: asyncio.Event
     gate: Gate
+    stock_moved: asyncio.Event = field(default_factory=asyncio.Event)
 
 
 async def dispatch(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
@@ -166,6 +174,8 @@ class Dispatcher:
             return None
         lane.gate.worked()
         following = await self._journal.finish(row, external_id, wants_next=wants_next)
+        if row.kind in _MOVES_STOCK:
+            lane.stock_moved.set()
         duration_ms = round((time.monotonic() - began) * 1000, 1)
         bound.info("posted", kind=row.kind, external_id=external_id, duration_ms=duration_ms)
         return following
