@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Final
 
 from bridge.store.database import Connection, Row
@@ -13,7 +14,7 @@ _QUERIES: Final = load("ledger")
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """The database's totals. Pieces are counts; `rules_behind` is in batches."""
+    """The database's totals. Pieces are counts; `rules_behind` is in batches; `material_posted` is by item, in its unit."""
 
     stored: int
     duplicates: int
@@ -26,11 +27,15 @@ class Ledger:
     occurrences: int
     evidence_pending: int
     posted: int
+    scrap_posted: int
+    scrap_without_posting: int
+    material_without_posting: int
     outbox_open: int
     outbox_parked: int
     rules_behind: int
     good_by_order: dict[str, int]
     tickets_by_fault: dict[tuple[str, str], int]  # by machine path and failure mode
+    material_posted: dict[str, Decimal]
 
 
 async def read_ledger(connection: Connection) -> Ledger:
@@ -53,6 +58,12 @@ async def read_ledger(connection: Connection) -> Ledger:
             occurrences=tickets["occurrences"],
             evidence_pending=(await _one(connection, _QUERIES.evidence_pending))["pending"],
             posted=int((await _one(connection, _QUERIES.posted))["posted"]),
+            scrap_posted=int((await _one(connection, _QUERIES.scrap_posted))["posted"]),
+            scrap_without_posting=(await _one(connection, _QUERIES.scrap_without_posting))["pieces"],
+            material_without_posting=(await _one(connection, _QUERIES.material_without_posting))["pieces"],
+            material_posted={
+                row["item"]: row["quantity"] async for row in await connection.execute(_QUERIES.material_posted)
+            },
             outbox_open=states.get("pending", 0) + states.get("sending", 0),
             outbox_parked=states.get("parked", 0),
             good_by_order={

@@ -21,6 +21,7 @@ def truth(store: Store, requests: Counter[str], failures: Failures) -> dict[str,
         "postings_by_origin": dict(Counter(origin or "" for origin, _, _ in produced)),
         "scrap_posted": _total(scrapped),
         "scrap_posted_by_origin": _by_origin(scrapped),
+        "scrap_posted_by_product": _by_product(store, scrapped),
         "maintenance_requests": _requests(store),
         "orders_open": sum(row["state"] in OPEN_ORDER_STATES for row in _orders(store)),
         "orders_done": sum(row["state"] == "done" for row in _orders(store)),
@@ -60,6 +61,16 @@ def _by_origin(moves: list[tuple[str | None, str, str]]) -> dict[str, int | floa
     for origin, _, quantity in moves:
         sums[origin or ""] += Decimal(quantity)
     return {origin: _plain(quantity) for origin, quantity in sums.items()}
+
+
+def _by_product(store: Store, scrapped: list[tuple[str | None, str, str]]) -> dict[str, int | float]:
+    """What was scrapped of each product, by its code: of a piece that came to nothing each of its components."""
+    products = {row["name"]: row["product_id"] for row in store.rows("stock.scrap")}
+    codes = {row["id"]: row["default_code"] for row in store.rows("product.product")}
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for _, document, quantity in scrapped:
+        sums[codes[products[document]]] += Decimal(quantity)
+    return {code: _plain(quantity) for code, quantity in sums.items()}
 
 
 def _plain(quantity: Decimal) -> int | float:

@@ -78,7 +78,15 @@ cross join lateral (
         coalesce(sum(c.qty) filter (where c.kind = 'scrap'), 0)::bigint as scrap,
         coalesce(sum(c.qty) filter (
             where c.kind = 'good' and c.is_final
-            and exists (select 1 from outbox as x where x.id = c.outbox_id and x.kind = 'wip_to_fg' and x.state = 'done')
+            and case when c.outbox_id is not null
+                then exists (select 1 from outbox as x where x.id = c.outbox_id and x.kind = 'wip_to_fg' and x.state = 'done')
+                else exists (
+                    select 1 from count_posting as p
+                    inner join posting_event as e on p.posting_id = e.posting_id
+                    inner join outbox as x on e.outbox_id = x.id
+                    where p.count_id = c.id and p.kind = 'performance' and x.state = 'done'
+                )
+            end
         ), 0)::bigint as posted
     from production_count as c
     where c.order_number = o.number

@@ -58,7 +58,15 @@ cross join lateral (
         coalesce(sum(c.qty) filter (where c.kind = 'scrap' and c.ts <@ p.times), 0)::bigint as planned_scrap,
         coalesce(sum(c.qty) filter (
             where c.kind = 'good' and c.is_final
-            and exists (select 1 from outbox as o where o.id = c.outbox_id and o.kind = 'wip_to_fg' and o.state = 'done')
+            and case when c.outbox_id is not null
+                then exists (select 1 from outbox as o where o.id = c.outbox_id and o.kind = 'wip_to_fg' and o.state = 'done')
+                else exists (
+                    select 1 from count_posting as p
+                    inner join posting_event as e on p.posting_id = e.posting_id
+                    inner join outbox as o on e.outbox_id = o.id
+                    where p.count_id = c.id and p.kind = 'performance' and o.state = 'done'
+                )
+            end
         ), 0)::bigint as posted,
         coalesce(sum(c.qty) filter (
             where c.kind = 'good' and c.is_final and c.ts < %(end)s::timestamptz - %(posting_time)s::interval

@@ -20,8 +20,36 @@ select
     coalesce(sum(qty) filter (where kind = 'good' and is_final), 0)::bigint as good,
     coalesce(sum(qty) filter (where kind = 'scrap'), 0)::bigint as scrap,
     coalesce(sum(qty) filter (where kind = 'good' and is_final and order_number is null), 0)::bigint as good_without_order,
-    coalesce(sum(qty) filter (where kind = 'good' and is_final and outbox_id is null), 0)::bigint as good_without_posting
-from production_count;
+    coalesce(sum(qty) filter (
+        where kind = 'good' and is_final and outbox_id is null
+        and not exists (select 1 from count_posting as p where p.count_id = c.id and p.kind = 'performance')
+    ), 0)::bigint as good_without_posting
+from production_count as c;
+
+-- name: scrap_without_posting
+-- Scrap of orders that is to be posted, as rules that are active say, and is not yet.
+select coalesce(sum(c.qty), 0)::bigint as pieces
+from production_count as c
+where
+    c.kind = 'scrap' and c.order_number is not null
+    and exists (select 1 from rule where active and body -> 'actions' @> '[{"erp_posting": {"kind": "scrap"}}]')
+    and not exists (select 1 from count_posting as p where p.count_id = c.id and p.kind in ('scrap', 'reversal'));
+
+-- name: material_without_posting
+-- Pieces of machines of which others were posted as consumption of an item, and these are not yet.
+select coalesce(sum(c.qty), 0)::bigint as pieces
+from (
+    select distinct t.equipment_id, t.kind as counted, p.connector, p.item
+    from count_posting as p
+    inner join production_count as t on p.count_id = t.id
+    where p.kind = 'consumed'
+) as u
+inner join production_count as c on u.equipment_id = c.equipment_id and u.counted = c.kind
+where
+    c.order_number is not null and not exists (
+        select 1 from count_posting as p
+        where p.count_id = c.id and p.connector = u.connector and p.kind = 'consumed' and p.item = u.item
+    );
 
 -- name: tickets
 select count(*) as tickets, coalesce(sum(occurrences), 0)::bigint as occurrences from ticket;
@@ -36,8 +64,36 @@ group by e.path, t.failure_mode;
 select count(*) as pending from ticket_evidence where completed_at is null;
 
 -- name: posted
+-- Good pieces in the business systems: finished goods, and where there are none what performances of final machines yielded; less what was
+-- taken back.
+with done as (
+    select id, kind, (payload ->> 'quantity')::numeric as quantity, payload -> 'reverses' ->> 'kind' as reverses
+    from outbox
+    where state = 'done' and kind in ('wip_to_fg', 'performance', 'reversal')
+)
+
+select coalesce((select sum(quantity) from done where kind = 'wip_to_fg'), 0)
+    + coalesce((
+        select sum(c.qty)
+        from production_count as c
+        where c.kind = 'good' and c.is_final and c.outbox_id is null and exists (
+            select 1 from count_posting as p
+            inner join posting_event as e on p.posting_id = e.posting_id
+            inner join done as d on e.outbox_id = d.id
+            where p.count_id = c.id and p.kind = 'performance'
+        )
+    ), 0)
+    - coalesce((select sum(quantity) from done where kind = 'reversal' and reverses = 'wip_to_fg'), 0) as posted;
+
+-- name: scrap_posted
 select coalesce(sum((payload ->> 'quantity')::numeric), 0) as posted
-from outbox where kind = 'wip_to_fg' and state = 'done';
+from outbox where kind = 'scrap' and state = 'done';
+
+-- name: material_posted
+-- What was consumed of each item, by what the business systems were told.
+select payload ->> 'item' as item, sum((payload ->> 'quantity')::numeric) as quantity
+from outbox where kind = 'consumed' and state = 'done'
+group by payload ->> 'item';
 
 -- name: outbox_states
 select state, count(*) as n from outbox group by state;

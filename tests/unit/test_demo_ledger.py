@@ -22,11 +22,14 @@ def faults_line(developed, tickets, requested):
     erp = {
         "good_posted": 0,
         "good_posted_by_origin": {},
+        "scrap_posted_by_product": {},
         "maintenance_requests": [{"equipment": machine} for machine in requested],
     }
     totals = dict.fromkeys(Ledger.__dataclass_fields__, 0)
     by_fault = {fault: tickets.count(fault) for fault in tickets}
-    database = Ledger(**{**totals, "tickets": len(tickets), "good_by_order": {}, "tickets_by_fault": by_fault})
+    database = Ledger(
+        **{**totals, "tickets": len(tickets), "good_by_order": {}, "tickets_by_fault": by_fault, "material_posted": {}}
+    )
     return next(line for line in balance(plant, database, erp) if line.what == "faults")
 
 

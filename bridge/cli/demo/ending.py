@@ -47,6 +47,11 @@ def _under_way(ledger: Ledger, sent: int) -> list[str]:
         (missing > 0, f"{missing} readings not arrived"),
         (ledger.rules_behind > 0, f"{ledger.rules_behind} batches not followed by the rules"),
         (ledger.good_without_posting > 0, f"{ledger.good_without_posting} pieces without a posting"),
+        (ledger.scrap_without_posting > 0, f"{ledger.scrap_without_posting} scrapped pieces without a posting"),
+        (
+            ledger.material_without_posting > 0,
+            f"material of {ledger.material_without_posting} pieces without a posting",
+        ),
         (ledger.outbox_open > 0, f"{ledger.outbox_open} events open in the outbox"),
         (ledger.evidence_pending > 0, f"{ledger.evidence_pending} tickets without their evidence"),
     )

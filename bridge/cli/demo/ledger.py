@@ -50,7 +50,7 @@ def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> lis
             ),
         ),
         _by_order(plant, database, erp),
-        Line("scrap", (("made", plant["scrap_made"]), ("counted", database.scrap))),
+        _scrap(plant, database, erp),
         _faults(plant, database, erp),
     ]
 
@@ -67,6 +67,14 @@ def _by_order(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> L
             ("posted alike", sum(int(posted.get(number, 0)) == good for number, good in made.items())),
         ),
     )
+
+
+def _scrap(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
+    """Scrapped pieces, and in the ERP each component of them: a piece takes one of each."""
+    books = erp["scrap_posted_by_product"] or {"nothing": 0}
+    components = tuple((f"{code} in the ERP", int(number)) for code, number in sorted(books.items()))
+    sides = (("made", plant["scrap_made"]), ("counted", database.scrap), ("posted", database.scrap_posted))
+    return Line("scrap", (*sides, *components))
 
 
 def _faults(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
@@ -122,6 +130,7 @@ def report(
         "good_posted": int(erp["good_posted"]),
         "scrap_made": plant["scrap_made"],
         "scrap_counted": database.scrap,
+        "scrap_posted": database.scrap_posted,
         "faults": len(plant["faults"]),
         "tickets": database.tickets,
         "message_to_commit_ms": commit_ms,
