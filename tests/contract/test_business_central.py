@@ -13,7 +13,7 @@ from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.http import Request, to_step
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import Disposition, ProductionPerformance, Reversal, event_id
+from bridge.model.production import Disposition, MaterialUse, ProductionPerformance, Reversal, event_id
 from tests.contract.scenes import AT, EQUIPMENT, ORDER, actual, carry, pieces, resume, wire
 from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.faulty_proxy import FaultyProxy
@@ -34,7 +34,7 @@ async def connector(bc):
 async def test_token_that_expires_between_two_steps_is_renewed(connector, bc):
     enter, post = await connector.plan(pieces(3, 3))
     await connector.execute(enter)
-    bc.system.expire_tokens()
+    bc.system.tokens.expire()
     await connector.execute(post)
     assert (await connector.verify(pieces(3, 3))).is_posted
 
@@ -181,6 +181,27 @@ async def test_event_of_several_lines_that_breaks_at_any_step_is_posted_once(nam
             assert await posted(connector) == OrderTotals(Decimal(left), Decimal(0))
             assert (await bc.truth())["journal_lines"] == 0
             assert len({booking.reference for booking in bc.system.business.bookings}) == 3
+
+
+def consumed(quantity, location=""):
+    return actual(quantity, quantity, use=MaterialUse.CONSUMED, item="BAR-60", location=location)
+
+
+async def test_stock_that_would_silently_go_below_zero_is_asked_for_first(bc):
+    bc.system.business.is_negative_stock_allowed = True
+    async with BusinessCentral(bc.settings(locations={"YARD": "EMPTY"})) as connector:
+        for event in (consumed(5001), consumed(1, "YARD")):
+            with pytest.raises(BusinessError, match="are in stock"):
+                await connector.plan(event)
+        assert (await carry(connector, consumed(5000))).is_posted
+    assert bc.system.business.stock["BAR-60"] == 0
+
+
+async def test_plant_that_lives_with_stock_below_zero_is_left_to_it(bc):
+    bc.system.business.is_negative_stock_allowed = True
+    async with BusinessCentral(bc.settings(check_stock=False)) as connector:
+        assert (await carry(connector, consumed(5001))).is_posted
+    assert bc.system.business.stock["BAR-60"] == -1
 
 
 async def test_last_line_of_a_final_performance_finishes_its_operation(connector, bc):

@@ -18,6 +18,7 @@ from bridge.erp.posting import key16
 from bridge.erp.sap_s4 import SapS4
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import Disposition, ProductionPerformance, Reversal, event_id
+from simulators.systems.oauth import CLIENT, SECRET
 from simulators.systems.sap_s4 import movements
 from simulators.systems.sap_s4.call import Call
 from simulators.systems.sap_s4.system import PASSWORD, USER
@@ -52,6 +53,46 @@ async def test_request_that_is_repeated_under_its_request_id_is_carried_out_once
         for _ in range(2):
             await connector.execute(step)
         assert await sap.good_posted(ORDER) == 3
+
+
+async def test_request_that_was_carried_out_so_long_ago_that_its_answer_is_gone_is_looked_up():
+    async with SimulatedSap(is_repeatable=True) as sap, SapS4(sap.settings(is_repeatable=True)) as connector:
+        (step,) = await connector.plan(pieces(3, 3))
+        await connector.execute(step)
+        sap.system.forget_answers()
+        with pytest.raises(UnknownOutcome, match="outdated"):
+            await connector.execute(step)
+        assert (await connector.lookup(pieces(3, 3))).is_posted
+        assert await sap.good_posted(ORDER) == 3
+
+
+async def test_each_document_of_an_event_has_a_request_id_of_its_own():
+    async with SimulatedSap(is_repeatable=True) as sap, SapS4(sap.settings(is_repeatable=True)) as connector:
+        await carry(connector, scrapped(4, 4))
+        steps = await connector.plan(taken_back(scrapped(4, 4), 1, 1))
+        assert len({step.body["headers"]["RequestID"] for step in steps}) == 2
+        for step in [step for step in steps for _ in range(2)]:
+            await connector.execute(step)
+        assert await scrap_in(sap) == 3
+
+
+async def test_token_that_expires_between_two_steps_is_renewed(sap):
+    """OAuth 2 by the communication arrangement; the session and its CSRF token stay."""
+    auth = {
+        "type": "oauth2",
+        "token_url": f"{sap.url}{sap.system.tokens.path}",
+        "client_id": CLIENT,
+        "client_secret": SECRET,
+    }
+    async with SapS4(sap.settings(auth=auth)) as connector:
+        await carry(connector, scrapped(4, 4))
+        steps = await connector.plan(taken_back(scrapped(4, 4), 1, 1))
+        for step in steps:
+            sap.system.tokens.expire()
+            await connector.execute(step)
+        assert (await connector.verify(taken_back(scrapped(4, 4), 1, 1))).is_posted
+    assert await scrap_in(sap) == 3
+    assert sap.system.tokens.given == 3
 
 
 async def test_tenant_without_request_ids_books_a_blind_repetition_twice_so_that_lookup_is_what_counts(connector, sap):
@@ -107,6 +148,16 @@ def taken_back(event, quantity, cumulative, sequence=1):
 
 async def scrap_in(sap):
     return (await sap.truth())["scrap_posted_by_origin"][ORDER]
+
+
+async def test_closed_period_of_a_partial_reversal_is_posted_today_at_both_steps(sap):
+    scrap = scrapped(4, 4)
+    async with SapS4(sap.settings(closed_period="today")) as connector:
+        await carry(connector, scrap)
+        sap.system.business.closed_before = date(2026, 7, 2)
+        assert (await carry(connector, taken_back(scrap, 1, 1))).is_posted
+    days = [booking.posting_date for booking in sap.system.business.bookings]
+    assert days[1:] == [datetime.now(UTC).date()] * 2
 
 
 async def test_whole_confirmation_that_is_taken_back_is_cancelled_and_nothing_else(connector, sap):

@@ -32,6 +32,11 @@ class BusinessCentralSettings(HttpConnectorTable, MasterDataTable):
         default_factory=dict, description="Priority of a request -> the page's value. Default: ours."
     )
     digits: int = Field(5, ge=0, le=5, description="Decimal places that quantities have there. Default 5.")
+    check_stock: bool = Field(
+        True,
+        description="Park a consumption of more than there is: the system itself lets stock go below 0 unless told otherwise. "
+        "Default true.",
+    )
     closed_messages: list[str] = Field(
         default_factory=lambda: [
             "not within your range of allowed posting dates",

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.erp.business_central.company import Company, Row
+from bridge.erp.business_central.inventory import inventory
 from bridge.erp.business_central.parts import Fact, Part, parts_of
 from bridge.erp.connector import Found, Step
 from bridge.erp.http import Request, to_step
@@ -61,6 +62,7 @@ class Journal:
         if isinstance(event, MaterialActual):
             before = self._quantity(event.cumulative - event.quantity, fact, order)
             check_total(event, await self._documents(event, order, parts), before, unit)
+            await self._check_stock(event, order, sum(part.good for part in missing))
         originals = await self._originals(event) if isinstance(event, Reversal) else {}
         steps = []
         for part in missing:
@@ -105,6 +107,23 @@ class Journal:
             "outputQuantity": self._json(part.good, fact, order),
             "scrapQuantity": self._json(part.scrap, fact, order),
         }
+
+    async def _check_stock(self, event: MaterialActual, order: Row, wanted: Decimal | int) -> None:
+        """Business Central lets stock go below 0 without a word unless it is told otherwise (Prevent Negative Inventory)."""
+        if event.kind is not EventKind.CONSUMED or not self._settings.check_stock:
+            return
+        item, there = (
+            self._item(event, order),
+            await inventory(
+                self._company, self._code(event, order), self._settings.locations.get(event.location, event.location)
+            ),
+        )
+        needed = self._units.posted(Decimal(wanted), event.uom, item, self._settings.digits)
+        if there is not None and needed.uom in {"", there.unit} and needed.quantity > there.quantity:
+            raise BusinessError(
+                f"order {event.order_ref}: {needed.quantity:f} {there.unit} of {item} were consumed and {there.quantity:f} are in stock "
+                f"in Business Central at {event.location or 'all locations'}: post the missing receipt there, then replay this event"
+            )
 
     async def _originals(self, event: Reversal) -> dict[str, int]:
         """The entry of each part of the reversed event."""

@@ -24,6 +24,7 @@ Row = Mapping[str, Any]
 # Any service gives a token for all; this one is small.
 _ANY_SERVICE: Final = "API_PRODUCTION_ORDER_2_SRV/"
 _PAGE: Final = 500
+_OUTDATED: Final = "/IWBEP/CM_COS/005"  # the RequestID was carried out, and its answer is not kept any more
 _MOST_PAGES: Final = 2000
 _DATE: Final = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 _TIME: Final = re.compile(r"PT(?:(\d+)H)?(?:(\d+)M)?(?:(\d+)S)?")
@@ -82,6 +83,8 @@ class Gateway:
         says, codes = _message(reply)
         if codes & self._closed:
             return Verdict(Kind.CLOSED_PERIOD, says or "")
+        if _OUTDATED in codes:
+            return Verdict(Kind.UNKNOWN, says or "")
         if codes & self._busy or reply.status in {412, 428}:
             return Verdict(Kind.TRANSIENT, says or "")
         return by_status(reply.status, says)

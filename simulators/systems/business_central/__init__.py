@@ -6,6 +6,7 @@ of the server's (`@odata.nextLink`), and from a replica that may be behind, unle
 """
 
 from simulators.systems.business_central.pages import MACHINES
-from simulators.systems.business_central.system import CLIENT, COMPANY, SECRET, BusinessCentral
+from simulators.systems.business_central.system import COMPANY, BusinessCentral
+from simulators.systems.oauth import CLIENT, SECRET
 
 __all__ = ["CLIENT", "COMPANY", "MACHINES", "SECRET", "BusinessCentral"]

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import base64
 import re
-import secrets
 from typing import Any, Final
-from urllib.parse import parse_qs
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -15,11 +12,10 @@ from simulators.systems.business import Business, RefusedError
 from simulators.systems.business_central.journal import JOURNALS, Journal
 from simulators.systems.business_central.odata import BcError, Row, check_lengths, listing
 from simulators.systems.business_central.pages import MACHINES, PAGES, STANDARD, UNIT, requests
+from simulators.systems.oauth import Tokens
 from simulators.systems.server import document
 
 COMPANY: Final = "0b5d8e5a-1111-4222-8333-944455566677"
-CLIENT: Final = "amor-client"
-SECRET: Final = "simulated-key"  # noqa: S105  # of a simulator
 _OWN: Final = "amor/production/v1.0"
 _KEYED: Final = re.compile(r"(\w+)\(([\w-]+)\)(?:/Microsoft\.NAV\.(\w+))?")
 _WORDS: Final = {
@@ -39,12 +35,8 @@ class BusinessCentral:
         self.business = business or Business(UNIT)
         self.page = page
         self.journal = Journal(self.business)
-        self._tokens: set[str] = set()
+        self.tokens = Tokens("/tenant/oauth2/v2.0/token")
         self._replica: dict[str, list[Row]] = {}
-
-    def expire_tokens(self) -> None:
-        """All tokens end."""
-        self._tokens.clear()
 
     def hold_replica(self) -> None:
         """The replica stays as it is now; what is read without asking for the database itself is read there."""
@@ -52,10 +44,9 @@ class BusinessCentral:
 
     def answer(self, request: Request, path: str, body: bytes) -> Response:
         """Give a token, or let the client in and hand on."""
-        if request.url.path == "/tenant/oauth2/v2.0/token":
-            return self._token(request, body)
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        if scheme != "Bearer" or token not in self._tokens:
+        if request.url.path == self.tokens.path:
+            return self.tokens.give(request, body)
+        if not self.tokens.lets_in(request):
             return BcError(
                 401, "Authentication_InvalidCredentials", "The server has rejected the client credentials."
             ).response()
@@ -81,15 +72,6 @@ class BusinessCentral:
     def truth(self) -> dict[str, Any]:
         """What was booked, and which lines were entered and not posted."""
         return {**self.business.truth(), "journal_lines": len(self.journal.lines)}
-
-    def _token(self, request: Request, body: bytes) -> Response:
-        form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
-        known = base64.b64encode(f"{CLIENT}:{SECRET}".encode()).decode()
-        if request.headers.get("authorization") != f"Basic {known}" or form.get("grant_type") != "client_credentials":
-            return JSONResponse({"error": "invalid_client", "error_description": "AADSTS7000215"}, 401)
-        token = secrets.token_urlsafe(16)
-        self._tokens.add(token)
-        return JSONResponse({"token_type": "Bearer", "expires_in": 3599, "access_token": token})
 
     def _serve(self, request: Request, path: str, sent: Any) -> Response:
         route, found, page = path.partition(f"/companies({COMPANY})/")

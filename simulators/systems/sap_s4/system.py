@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
 from simulators.systems.business import Business, RefusedError
+from simulators.systems.oauth import Tokens
 from simulators.systems.sap_s4 import services
 from simulators.systems.sap_s4.odata import ODataError
 from simulators.systems.server import document
@@ -40,9 +41,17 @@ class SapS4:
     def __init__(self, business: Business | None = None, *, is_repeatable: bool = False) -> None:
         self.business = business or Business(UNIT)
         self.is_repeatable = is_repeatable
+        self.tokens = Tokens("/sap/bc/sec/oauth2/token")
         self._sessions: dict[str, str] = {}
         self._repeated: dict[str, tuple[int, bytes]] = {}
         self.store = services.Store(self.business)
+
+    def forget_answers(self) -> None:
+        """Gateway's job for idempotent services has deleted the answers, and keeps the RequestIDs."""
+        outdated = ODataError(
+            400, "/IWBEP/CM_COS/005", "Idempotent Service Framework: RequestID is outdated"
+        ).response()
+        self._repeated = dict.fromkeys(self._repeated, (400, bytes(outdated.body)))
 
     def expire_sessions(self) -> None:
         """All sessions end, and with them their CSRF tokens."""
@@ -50,7 +59,9 @@ class SapS4:
 
     def answer(self, request: Request, path: str, body: bytes) -> Response:
         """Let the client in, check its token, and hand on to the service."""
-        if not _is_let_in(request):
+        if request.url.path == self.tokens.path:
+            return self.tokens.give(request, body)
+        if not (_is_let_in(request) or self.tokens.lets_in(request)):
             return PlainTextResponse("<html>Anmeldung fehlgeschlagen</html>", 401, {"www-authenticate": "Basic"})
         if request.method == "GET":
             return self._read(request, path)
