@@ -109,6 +109,17 @@ def test_reference_of_sixteen_characters_differs_for_every_event():
     assert {len(key) for key in keys} == {16}
 
 
+async def test_document_that_the_update_task_writes_late_is_waited_for(sap):
+    async with SapS4(sap.settings(update_wait_s=30)) as connector:
+        (step,) = await connector.plan(pieces(3, 3))
+        await connector.execute(step)
+        sap.system.store.late = 2
+        assert (await connector.verify(pieces(3, 3))).is_posted
+        assert sap.system.store.late == 0
+        sap.system.store.late = 1
+        assert not (await connector.lookup(pieces(3, 3))).is_posted
+
+
 async def test_quantities_are_strings_of_decimals(connector, sap):
     (step,) = await connector.plan(pieces("0.125", "0.125"))
     (item,) = step.body["json"]["to_MaterialDocumentItem"]["results"]

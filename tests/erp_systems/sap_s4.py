@@ -44,6 +44,7 @@ class SimulatedSap(Served):
             "equipment_ids": {path: number for number, path in EQUIPMENT_NUMBERS.items()},
             "timeout_s": 1,
             "poll_s": 0.5,
+            "update_wait_s": 0,
         }
         return SapS4Settings.model_validate({**given, **changes})
 

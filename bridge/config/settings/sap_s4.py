@@ -26,6 +26,9 @@ class SapS4Settings(HttpConnectorTable, MasterDataTable):
         False,
         description="The tenant's Gateway keeps RequestIDs (idempotent services); a fence beside the lookup. Default false.",
     )
+    update_wait_s: float = Field(
+        3, ge=0, description="Seconds that a document may take to show after it was answered (update task). Default 3."
+    )
     notification_type: str = Field("M2", max_length=2, description="Type of maintenance notifications. Default M2.")
     priorities: dict[str, str] = Field(
         default_factory=lambda: {"low": "4", "medium": "3", "high": "2", "critical": "1"},

@@ -7,6 +7,7 @@ behind that. The contract was taken from SAP's published API descriptions and ru
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -49,6 +50,7 @@ _NUMBER_OF: Final = {
 
 
 _CANCELLED: Final = CANCEL.rpartition("/")[2]
+_LOOK_AGAIN_S: Final = 0.2
 _INSTEAD: Final = "send it through a webhook or a declarative connector"
 
 
@@ -122,8 +124,12 @@ class SapS4:
         return await self._send(self._dated(from_step(step), datetime.now(UTC)))
 
     async def verify(self, event: Event) -> Found:
-        """What `lookup` says: both ask for the document, not for the answer."""
-        return await self.lookup(event)
+        """What `lookup` says, for a while: a document that was answered shows when SAP's update task has written it."""
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._settings.update_wait_s
+        while not (found := await self.lookup(event)).is_posted and clock() < until:  # noqa: ASYNC110  # SAP tells nobody
+            await asyncio.sleep(_LOOK_AGAIN_S)
+        return found
 
     async def read_orders(self, since: datetime | None) -> list[ProductionOrder]:
         """The plant's production orders."""

@@ -24,6 +24,7 @@ ITEMS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentItem"
 HEADERS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentHeader"
 ORDERS: Final = "API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2"
 ITEM_KEY: Final = "MaterialDocumentYear,MaterialDocument,MaterialDocumentItem"  # whole: pages of equal keys overlap
+_WANTED: Final = f"{ITEM_KEY},QuantityInEntryUnit,to_MaterialDocumentHeader/ReferenceDocument"
 DIGITS: Final = 3  # of a quantity (QUAN 13,3)
 _RECEIPT: Final = ("02", "101")
 _ISSUE: Final = ("03", "261")
@@ -110,7 +111,7 @@ class Goods:
         expression = f"ManufacturingOrder eq {literal(order_ref)} and GoodsMovementType eq {literal(movement)}"
         if material:
             expression += f" and Material eq {literal(material)}"
-        query = {"$filter": expression, "$expand": "to_MaterialDocumentHeader"}
+        query = {"$filter": expression, "$select": _WANTED, "$expand": "to_MaterialDocumentHeader"}
         rows = await self._gateway.rows(ITEMS, query, order=ITEM_KEY)
         return [_document(row) for row in rows]
 

@@ -15,12 +15,24 @@ from bridge.model.production import ProductionOrder, ShipmentStatus
 DELIVERIES: Final = "API_OUTBOUND_DELIVERY_SRV;v=0002/A_OutbDeliveryHeader"
 
 
+# A page of whole orders with whole operations is larger than any answer that is read.
+_ORDER: Final = (
+    "ManufacturingOrder,Material,TotalQuantity,MfgOrderPlannedEndDate,MfgOrderPlannedEndTime,OrderIsReleased,"
+    "OrderIsPartiallyConfirmed,OrderIsTechnicallyCompleted,OrderIsClosed,OrderIsMarkedForDeletion,"
+    "to_ProductionOrderOperation/ManufacturingOrderOperation,to_ProductionOrderOperation/WorkCenter"
+)
+_DELIVERY: Final = (
+    "DeliveryDocument,CreationDate,CreationTime,PlannedGoodsIssueDate,DeliveryDate,ActualGoodsMovementDate,"
+    "ActualGoodsMovementTime,OverallGoodsMovementStatus,to_DeliveryDocumentItem/ReferenceSDDocument"
+)
+
+
 async def read_orders(gateway: Gateway, plant: str, zone: str, since: datetime | None) -> list[ProductionOrder]:
     """The plant's production orders that changed. Their time of change is a text, YYYYMMDDhhmmss."""
     expression = f"ProductionPlant eq {literal(plant)}"
     if since is not None:
         expression += f" and LastChangeDateTime ge {stamp_literal(since, zone)}"
-    query = {"$filter": expression, "$expand": "to_ProductionOrderOperation"}
+    query = {"$filter": expression, "$select": _ORDER, "$expand": "to_ProductionOrderOperation"}
     rows = await gateway.rows(ORDERS, query, order="ManufacturingOrder")
     return readable(rows, lambda row: _order(row, zone))
 
@@ -30,7 +42,7 @@ async def read_shipments(gateway: Gateway, zone: str, since: datetime | None) ->
 
     SAP keeps only the day of a change, so all of that day are read; a delivery that was made and not changed has none.
     """
-    query = {"$expand": "to_DeliveryDocumentItem"}
+    query = {"$select": _DELIVERY, "$expand": "to_DeliveryDocumentItem"}
     if since is not None:
         day = day_literal(posting_day(since, zone))
         query["$filter"] = f"LastChangeDate ge {day} or CreationDate ge {day}"

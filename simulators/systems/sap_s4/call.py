@@ -24,15 +24,29 @@ REASONS: Final = {"SURF": "SURFACE", "DIME": "DIMENSION", "OTHR": "OTHER"}
 
 @dataclass(slots=True)
 class Store:
-    """What the services share. `page`: how many rows an answer has at most; `other_stock`: rows of stock beside that of bookings."""
+    """What the services share.
+
+    `page`: how many rows an answer has at most; `other_stock`: rows of stock beside that of bookings; `late`: how many answers to
+    questions for documents come before the update task has written the newest.
+    """
 
     business: Business
     page: int = 1000
     other_stock: list[Row] = field(default_factory=list)
 
+    late: int = 0
+
     def movements(self) -> list[Booking]:
         """Items of material documents."""
         return [booking for booking in self.business.bookings if "GoodsMovementType" in booking.fields]
+
+    def shown(self) -> list[Booking]:
+        """Those of them that the update task has written."""
+        written = self.movements()
+        if self.late and written:
+            self.late -= 1
+            written.pop()
+        return written
 
     def confirmations(self) -> list[Booking]:
         """Confirmations of operations."""

@@ -19,7 +19,7 @@ _YEAR: Final = "2026"
 
 def items(call: Call) -> Response:
     """A_MaterialDocumentItem."""
-    return call.listing(_row(booking) for booking in call.store.movements())
+    return call.listing(_row(booking) for booking in call.store.shown())
 
 
 def post(call: Call) -> Response:
