@@ -112,3 +112,20 @@ def tryton(tryton_server: TrytonServer) -> TrytonServer:
     """The running Tryton with its database as it was made."""
     tryton_server.reset()
     return tryton_server
+
+
+@pytest.fixture(scope="session")
+def tryton_server_with_lots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
+    """One running Tryton with the module stock_lot for the session."""
+    from tests.tryton_process import TrytonServer, found_world
+
+    world = found_world(tmp_path_factory.mktemp("tryton_lots") / "world", "--lots")
+    with TrytonServer(world, tmp_path_factory.mktemp("tryton_lots_server")) as server:
+        yield server
+
+
+@pytest.fixture
+def tryton_with_lots(tryton_server_with_lots: TrytonServer) -> TrytonServer:
+    """The running Tryton with lots, its database as it was made."""
+    tryton_server_with_lots.reset()
+    return tryton_server_with_lots

@@ -18,17 +18,17 @@ from typing import Any, Self
 import httpx
 
 from bridge.config.settings import TrytonSettings
-from bridge.erp.tryton82.client import encoded
+from bridge.erp.tryton82.client import encoded, to_date
 from tests.erp_process import free_port
 from tests.tryton_world import DATABASE, KEY, write_conf
 
 WORLD = Path(__file__).with_name("tryton_world.py")
 
 
-def found_world(folder: Path) -> Path:
-    """Make the database; it takes some ten seconds. In a process of its own, away from the checkout: python-sql is another `sql`."""
+def found_world(folder: Path, *options: str) -> Path:
+    """Make the database (`--lots`: with the module stock_lot); it takes some ten seconds. In a process of its own, away from the checkout: python-sql is another `sql`."""
     folder.mkdir(parents=True)
-    subprocess.run([sys.executable, "-P", str(WORLD), str(folder)], check=True, cwd=folder, timeout=300)
+    subprocess.run([sys.executable, "-P", str(WORLD), str(folder), *options], check=True, cwd=folder, timeout=300)
     return folder / f"{DATABASE}.sqlite"
 
 
@@ -140,10 +140,10 @@ class TrytonServer:
             return {str(day) for (day,) in books.execute(query, (order,))}
 
     def stock(self, code: str) -> Decimal:
-        """What of a product is in places of type storage: all done moves in, less all out."""
+        """What of a product is in places of type storage, in its own unit: all done moves in, less all out."""
         return self._sum(
-            "select sum(case when t.type = 'storage' then m.quantity else 0 end)"
-            " - sum(case when f.type = 'storage' then m.quantity else 0 end) from stock_move m"
+            "select sum(case when t.type = 'storage' then m.internal_quantity else 0 end)"
+            " - sum(case when f.type = 'storage' then m.internal_quantity else 0 end) from stock_move m"
             " join stock_location t on t.id = m.to_location join stock_location f on f.id = m.from_location"
             " join product_product p on p.id = m.product where m.state = 'done' and p.code = ?",
             (code,),
@@ -156,8 +156,7 @@ class TrytonServer:
 
     def close_period(self, day: dt.date = dt.date(2026, 7, 31)) -> None:
         """Close the period up to the day, as a person does: Tryton keeps the stock at its end."""
-        date = {"__class__": "date", "year": day.year, "month": day.month, "day": day.day}
-        period = self._post("stock.period", {"date": date, "company": 1})["id"]
+        period = self._post("stock.period", {"date": to_date(day), "company": 1})["id"]
         self._post(f"stock.period/{period}/close", {})
         self._period = period
 
@@ -168,21 +167,77 @@ class TrytonServer:
         """A button, as a person presses it."""
         return self._post(f"{model}/{number}/{button}", {})
 
+    def number(self, order: str) -> int:
+        """The id of an order of the first company."""
+        with self._books() as books:
+            query = "select id from production where reference = ? and company = 1"
+            [(number,)] = books.execute(query, (order,)).fetchall()
+        return int(number)
+
+    def start_by_hand(self, order: str) -> None:
+        """As a person does in Tryton: reserve the inputs, and run."""
+        for button in ("assign_try", "run"):
+            self.press("production", self.number(order), button)
+
     def scrap(self, order: str, quantity: int) -> None:
         """Scrap of an order that runs, as a person books it."""
+        self.book(order, quantity, kind="lost_found")
+
+    def book(self, order: str, quantity: float, *, kind: str = "storage", unit: str = "") -> None:
+        """Pieces of an order that runs, as a person books them: an output that is carried out."""
         with self._books() as books:
-            [(production, product, unit, location)] = books.execute(
-                "select id, product, unit, location from production where reference = ?", (order,)
+            [(production, product, own_unit, location)] = books.execute(
+                "select id, product, unit, location from production where id = ?", (self.number(order),)
             )
-            [(waste,)] = books.execute("select id from stock_location where type = 'lost_found'")
+            [(place, *_)] = books.execute(
+                "select id from stock_location where type = ? and (code = 'STO' or type != 'storage')", (kind,)
+            )
+            units = dict(books.execute("select symbol, id from product_uom").fetchall())
         entry = {
-            "production_output": production, "product": product, "unit": unit, "quantity": quantity,
-            "from_location": location, "to_location": waste, "company": 1,
+            "production_output": production, "product": product, "unit": units.get(unit, own_unit), "quantity": quantity,
+            "from_location": location, "to_location": place, "company": 1,
         }  # fmt: skip
+        if kind == "storage":
+            entry |= {"currency": 1, "unit_price": {"__class__": "Decimal", "decimal": "0"}}
         self.press("stock.move", self._post("stock.move", entry)["id"], "do")
 
+    def write(self, model: str, which: int | str, **values: Any) -> None:
+        """Change a record, an order by its reference, as a person who saves its form."""
+        number = which if isinstance(which, int) else self.number(which)
+        body = {name: to_date(value) if isinstance(value, dt.date) else value for name, value in values.items()}
+        self._send("PUT", f"{model}/{number}", body)
+
+    def notes(self, order: str) -> list[str]:
+        """The texts of an order's notes, the oldest first."""
+        with self._books() as books:
+            query = "select message from ir_note where resource = ? order by id"
+            return [str(text) for (text,) in books.execute(query, (f"production,{self.number(order)}",))]
+
+    def rewrite_notes(self, text: str) -> None:
+        with self._books() as books:
+            books.execute("update ir_note set message = ?", (text,))
+
+    def lots(self, order: str) -> dict[tuple[str, str], Decimal]:
+        """What of each product and lot an order has moved, returns taken off."""
+        query = (
+            "select p.code, coalesce(l.number, ''), sum(case when (p.id = o.product) = (m.production_output is not null)"
+            " then m.quantity else -m.quantity end) from stock_move m join product_product p on p.id = m.product"
+            " join production o on o.id in (m.production_output, m.production_input) left join stock_lot l on l.id = m.lot"
+            " where m.state = 'done' and o.reference = ? group by 1, 2"
+        )
+        with self._books() as books:
+            return {(code, lot): Decimal(str(total)) for code, lot, total in books.execute(query, (order,))}
+
+    def lot_count(self, code: str) -> int:
+        query = "select count(*) from stock_lot l join product_product p on p.id = l.product where p.code = ?"
+        return int(self._sum(query, (code,)))
+
     def _post(self, path: str, body: dict[str, Any]) -> dict[str, Any]:
-        answer = httpx.post(
+        return self._send("POST", path, body)
+
+    def _send(self, method: str, path: str, body: dict[str, Any]) -> dict[str, Any]:
+        answer = httpx.request(
+            method,
             f"{self.url}/{DATABASE}/rest/model/{path}",
             json=body,
             headers={"Authorization": f"Bearer {KEY}", "X-Tryton-Context": encoded({"company": 1})},
