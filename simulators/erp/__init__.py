@@ -1,7 +1,7 @@
 """The simulated ERP: Odoo 19's External JSON-2 contract with its sharp edges, state in SQLite.
 
 `python -m simulators.erp --help` lists what can be set. `http` speaks the contract, `models` says which records
-and fields there are, `production` and `stock` do what documents do, `search` reads domains, `store` keeps it all
+and fields there are, `production`, `components`, `lots` and `scrap` do what documents do, `search` reads domains, `store` keeps it all
 in one transaction a request, `failures` breaks requests on purpose, `trade` sells and ships, `truth` counts.
 
 Where the contract leaves a choice:

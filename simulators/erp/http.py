@@ -16,7 +16,7 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import simulators.erp.production  # noqa: F401  # enters its methods in the table of calls
+import simulators.erp.scrap  # noqa: F401  # enters its methods in the table of calls, as the modules that it imports do
 from simulators.erp.calls import parse_call
 from simulators.erp.errors import BrokenServer, ContractError, NotFound, Throttled, Unauthorized, WrongArguments
 from simulators.erp.failures import Failure, Failures, Mode

@@ -2,91 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any
+from simulators.erp.manufacturing import MOVE, PRODUCTION, SCRAP, UNBUILD
+from simulators.erp.model import AUTOMATIC, Model, Row
 
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Model:
-    """Fields of one model; `False` is Odoo's empty value."""
-
-    name: str
-    defaults: Row
-    many2one: dict[str, str] = field(default_factory=dict)
-    sequence: str | None = None
-
-    def has(self, name: str) -> bool:
-        """Whether a record has the field."""
-        return name in self.defaults or name in AUTOMATIC
-
-
-AUTOMATIC = ("id", "display_name", "create_date", "write_date")
-
-_PRODUCTION = Model(
-    "mrp.production",
-    {
-        "name": False,
-        "origin": False,
-        "product_id": False,
-        "product_qty": 1.0,
-        "product_uom_id": 1,
-        "qty_producing": 0.0,
-        "qty_produced": 0.0,
-        "bom_id": False,
-        "state": "draft",
-        "picking_type_id": 11,
-        "date_start": False,
-        "date_deadline": False,
-        "date_finished": False,
-        "reservation_state": False,
-        "priority": "0",
-        "location_src_id": 5,
-        "location_dest_id": 5,
-        "backorder_sequence": 0,
-        "consumption_picked": False,
-        "user_id": False,
-        "company_id": 1,
-    },
-    {
-        "product_id": "product.product",
-        "product_uom_id": "uom.uom",
-        "picking_type_id": "stock.picking.type",
-        "bom_id": "mrp.bom",
-        "location_src_id": "stock.location",
-        "location_dest_id": "stock.location",
-        "company_id": "res.company",
-    },
-    "WH/MO/{:05d}",
-)
-
-_SCRAP = Model(
-    "stock.scrap",
-    {
-        "name": False,
-        "product_id": False,
-        "scrap_qty": 1.0,
-        "product_uom_id": 1,
-        "production_id": False,
-        "location_id": 5,
-        "scrap_location_id": 9,
-        "origin": False,
-        "state": "draft",
-        "date_done": False,
-        "scrap_reason_tag_ids": [],
-        "company_id": 1,
-    },
-    {
-        "product_id": "product.product",
-        "product_uom_id": "uom.uom",
-        "production_id": "mrp.production",
-        "location_id": "stock.location",
-        "scrap_location_id": "stock.location",
-        "company_id": "res.company",
-    },
-    "SP/{:05d}",
-)
+__all__ = ["AUTOMATIC", "MODELS", "Model", "Row"]
 
 _REQUEST = Model(
     "maintenance.request",
@@ -177,7 +96,9 @@ _PRODUCT = Model(
         "list_price": 0.0,
         "type": "consu",
         "is_storable": True,
+        "tracking": "none",
         "qty_available": 0.0,
+        "free_qty": 0.0,
     },
     {"uom_id": "uom.uom"},
 )
@@ -201,18 +122,26 @@ _NAMED_ONLY = (
 MODELS: dict[str, Model] = {
     model.name: model
     for model in (
-        _PRODUCTION,
-        _SCRAP,
+        PRODUCTION,
+        SCRAP,
         _REQUEST,
         _PICKING,
         _SALE,
         _SALE_LINE,
         _PRODUCT,
+        MOVE,
+        UNBUILD,
         _EQUIPMENT,
         Model(
             "mrp.bom",
-            {"product_id": False, "product_qty": 1.0, "bom_line_ids": []},
-            {"product_id": "product.product"},
+            {
+                "product_id": False,
+                "product_qty": 1.0,
+                "product_uom_id": 1,
+                "consumption": "warning",
+                "bom_line_ids": [],
+            },
+            {"product_id": "product.product", "product_uom_id": "uom.uom"},
         ),
         Model(
             "mrp.bom.line",
@@ -221,6 +150,21 @@ MODELS: dict[str, Model] = {
         ),
         Model("maintenance.stage", {"name": False, "done": False, "sequence": 0}),
         Model("ir.model.data", {"name": False, "model": False, "res_id": 0}),
+        Model(
+            "stock.lot",
+            {"name": False, "product_id": False, "company_id": 1},
+            {"product_id": "product.product", "company_id": "res.company"},
+        ),
+        Model(
+            "mrp.workorder",
+            {"name": False, "production_id": False, "state": "ready", "sequence": 0},
+            {"production_id": "mrp.production"},
+        ),
+        Model(
+            "mail.message",
+            {"model": False, "res_id": 0, "body": False, "message_type": "notification", "subtype_xmlid": False},
+        ),
+        Model("decimal.precision", {"name": False, "digits": 2}),
         Model("stock.location", {"name": False, "complete_name": False, "usage": "internal"}),
         *(Model(name, {"name": False}) for name in _NAMED_ONLY),
     )

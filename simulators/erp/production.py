@@ -1,11 +1,15 @@
-"""Manufacturing orders and scrap as Odoo 19 handles them, with the edges that cost money.
+"""Manufacturing orders as mrp of Odoo 19 handles them, with the edges that cost money.
 
 - `button_mark_done` on a part of the quantity answers 200 with a wizard and leaves the order open, unless the
   context says `skip_backorder`; with `mo_ids_to_backorder` the rest goes to a backorder of the same origin, and
   both get new names: WH/MO/00001 becomes WH/MO/00001-001 (done) and WH/MO/00001-002 (open).
-- Without a `qty_producing` it completes the whole order.
-- A done order is not posted again, but nothing stops a second posting to its backorder.
-- `action_validate` of a scrap that is done posts it again. Stock may become negative; nothing asks.
+- It answers with another wizard where the components picked are not those of the bill of materials and that does not
+  allow it, unless the context says `skip_consumption`.
+- Without a `qty_producing` it completes the whole order; without a lot for a tracked product it makes one up.
+- A done order is not posted again: completed in part it is an error, as its backorder would have nothing to make;
+  completed in full nothing happens. But nothing stops a second posting to its backorder.
+- `qty_producing` of a done order can be written, which corrects the stock to it.
+- `set_qty_producing` answers null. An order whose operation type prints (`prints_when_done`) is done, and answers with an action.
 """
 
 from __future__ import annotations
@@ -13,26 +17,40 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
-from simulators.erp.calls import CREATE, LOAD, METHODS, Call, Method, create, write
+from simulators.erp import components
+from simulators.erp.calls import CREATE, METHODS, Call, Method, create, write
+from simulators.erp.components import MOVE, ORDER, exact
 from simulators.erp.errors import UserRefused
+from simulators.erp.lots import check_lots, give_lot, untracked
 from simulators.erp.models import Row
 from simulators.erp.store import odoo_time
 from simulators.erp.trade import OPEN_ORDER_STATES as OPEN
 
-ORDER = "mrp.production"
-WIZARD = {
-    "type": "ir.actions.act_window",
-    "name": "You produced less than initial demand",
-    "res_model": "mrp.production.backorder",
-    "view_mode": "form",
-    "target": "new",
-}
+BACKORDER = ("You produced less than initial demand", "mrp.production.backorder")
+CONSUMPTION = ("Consumption Warning", "mrp.consumption.warning")
+SERIALS = ("Assign Serial Numbers", "mrp.assign.serial")
+
+PRINTS = {"type": "ir.actions.client", "tag": "do_multi_print", "context": {}, "params": {"reports": []}}
+
+
+def wizard(name: str, model: str, **context: Any) -> Row:
+    """An action that would open a window, which is how Odoo asks a person."""
+    shown = {"type": "ir.actions.act_window", "name": name, "res_model": model, "view_mode": "form", "target": "new"}
+    return {**shown, "context": context}
+
+
+def book(call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str) -> None:
+    """Move stock; raises UserRefused where the books are closed."""
+    if call.store.is_period_closed():
+        raise UserRefused("You cannot add or modify entries prior to and inclusive of the lock date 2100-01-01.")
+    call.store.move(kind, product, location, str(quantity), origin, document, call.now)
 
 
 def _confirm(call: Call) -> bool:
     for number in call.ids:
         if call.store.get(ORDER, number)["state"] == "draft":
             call.store.update(ORDER, number, {"state": "confirmed", "date_start": odoo_time(call.now)}, call.now)
+            components.plan(call.store, number, call.now)
     return True
 
 
@@ -44,13 +62,25 @@ def _assign(call: Call) -> bool:
 
 
 def _write(call: Call) -> bool:
+    before = {number: call.store.get(ORDER, number) for number in call.ids}
     write(call)
-    if "qty_producing" in call.arguments["vals"]:
-        for number in call.ids:
-            order = call.store.get(ORDER, number)
-            if order["state"] in OPEN:
-                call.store.update(ORDER, number, {"state": _state_by_quantity(order)}, call.now)
+    for number, old in before.items():
+        order = call.store.get(ORDER, number)
+        if "qty_producing" in call.arguments["vals"]:
+            _producing(call, order, old)
+        if order["lot_producing_ids"] and _product(call, order)["tracking"] == "lot" and order["lot_producing_ids"][1:]:
+            raise UserRefused("You cannot set more than 1 lot")
     return True
+
+
+def _producing(call: Call, order: Row, old: Row) -> None:
+    if order["state"] in OPEN:
+        call.store.update(ORDER, order["id"], {"state": _state_by_quantity(order)}, call.now)
+    elif order["state"] == "done":
+        more = exact(order["qty_producing"]) - exact(old["qty_produced"])
+        if more:
+            book(call, "produced", order["product_id"], order["location_dest_id"], more, order["origin"], order["name"])
+        call.store.update(ORDER, order["id"], {"qty_produced": order["qty_producing"]}, call.now)
 
 
 def _state_by_quantity(order: Row) -> str:
@@ -59,35 +89,58 @@ def _state_by_quantity(order: Row) -> str:
     return "progress" if order["qty_producing"] < order["product_qty"] else "to_close"
 
 
-def _set_qty_producing(call: Call) -> bool:
+def _product(call: Call, order: Row) -> Row:
+    return call.store.get("product.product", order["product_id"])
+
+
+def _set_qty_producing(call: Call) -> None:
     for number in call.ids:
-        if call.store.get(ORDER, number)["state"] in OPEN:
-            call.store.update(ORDER, number, {"consumption_picked": True}, call.now)
-    return True
+        order = call.store.get(ORDER, number)
+        if order["state"] not in OPEN:
+            continue
+        if _product(call, order)["tracking"] == "serial" and order["qty_producing"] != order["product_qty"]:
+            serials = float(len(order["lot_producing_ids"]))
+            call.store.update(ORDER, number, {"qty_producing": serials}, call.now)
+        components.set_quantities(call.store, call.store.get(ORDER, number), call.now)
 
 
 def _mark_done(call: Call) -> Any:
     orders = [call.store.get(ORDER, number) for number in call.ids]
+    to_backorder = call.context.get("mo_ids_to_backorder") or []
     for order in orders:
-        if order["state"] == "draft":
-            raise UserRefused(f"You cannot complete {order['name']}: it is not confirmed.")
-    orders = [_with_quantity(order) for order in orders if order["state"] in OPEN]
+        if order["state"] in ("draft", "cancel"):
+            raise UserRefused(f"You cannot complete {order['name']}: it is {order['state']}.")
+        if order["state"] == "done" and order["id"] in to_backorder:
+            raise UserRefused("The quantity to produce must be positive!")
+        check_lots(call, order)
+    orders = [order for order in orders if order["state"] in OPEN]
+    if (asked := _before_done(call, orders)) is not None:
+        return asked
+    for order in [call.store.get(ORDER, order["id"]) for order in orders]:
+        splits = order["qty_producing"] < order["product_qty"] and order["id"] in to_backorder
+        _post(call, order, _split(call, order) if splits else order["name"], splits)
+    return PRINTS if any(order["prints_when_done"] for order in orders) else True
+
+
+def _before_done(call: Call, orders: list[Row]) -> Row | None:
+    """What `pre_button_mark_done` does: quantities that nobody gave, and the questions to a person."""
+    for order in orders:
+        if not order["lot_producing_ids"] and not untracked(call, order):
+            if _product(call, order)["tracking"] == "serial" and order["product_qty"] != 1:
+                return wizard(*SERIALS, default_production_id=order["id"])
+            give_lot(call, order)
+        if not order["qty_producing"]:
+            call.store.update(ORDER, order["id"], {"qty_producing": order["product_qty"]}, call.now)
+            components.set_quantities(call.store, call.store.get(ORDER, order["id"]), call.now, picks_manual=True)
+        components.pick_manual(call.store, order, call.now)
+    orders = [call.store.get(ORDER, order["id"]) for order in orders]
+    if not call.context.get("skip_consumption") and any(components.deviates(call.store, order) for order in orders):
+        return wizard(*CONSUMPTION)
     partial = [order for order in orders if order["qty_producing"] < order["product_qty"]]
     if partial and not call.context.get("skip_backorder"):
         lines = [[0, 0, {"mrp_production_id": order["id"], "to_backorder": True}] for order in partial]
-        return {**WIZARD, "context": {"default_mrp_production_backorder_line_ids": lines}}
-    to_backorder = call.context.get("mo_ids_to_backorder") or []
-    for order in orders:
-        splits = order in partial and order["id"] in to_backorder
-        name = _split(call, order) if splits else order["name"]
-        _post(call, order, name, splits)
-    return True
-
-
-def _with_quantity(order: Row) -> Row:
-    if order["qty_producing"]:
-        return order
-    return {**order, "qty_producing": order["product_qty"], "consumption_picked": True}
+        return wizard(*BACKORDER, default_mrp_production_backorder_line_ids=lines)
+    return None
 
 
 def _split(call: Call, order: Row) -> str:
@@ -106,31 +159,30 @@ def _split(call: Call, order: Row) -> str:
         "location_src_id",
         "location_dest_id",
         "reservation_state",
+        "consumption",
+        "workorder_ids",
     )
-    rest = Decimal(str(order["product_qty"])) - Decimal(str(order["qty_producing"]))
-    call.store.create(
-        ORDER,
-        {
-            **{name: order[name] for name in kept},
-            "name": f"{base}-{sequence + 1:03d}",
-            "backorder_sequence": sequence + 1,
-            "product_qty": float(rest),
-            "state": "confirmed",
-        },
-        call.now,
-    )
+    rest = exact(order["product_qty"]) - exact(order["qty_producing"])
+    values = {
+        **{name: order[name] for name in kept},
+        "name": f"{base}-{sequence + 1:03d}",
+        "backorder_sequence": sequence + 1,
+        "product_qty": float(rest),
+        "state": "confirmed",
+    }
+    backorder = call.store.create(ORDER, values, call.now)
+    components.split(call.store, order, backorder, call.now)
     return f"{base}-{sequence:03d}"
 
 
 def _post(call: Call, order: Row, name: str, split: bool) -> None:
-    quantity = Decimal(str(order["qty_producing"]))
+    quantity = exact(order["qty_producing"])
     call.store.update(
         ORDER,
         order["id"],
         {
             "name": name,
             "state": "done",
-            "qty_producing": float(quantity),
             "qty_produced": float(quantity),
             "product_qty": float(quantity) if split else order["product_qty"],
             "backorder_sequence": (order["backorder_sequence"] or 1) if split else order["backorder_sequence"],
@@ -138,19 +190,23 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
         },
         call.now,
     )
-    _book(call, "produced", order["product_id"], order["location_dest_id"], quantity, order["origin"], name)
-    bom = call.store.find("mrp.bom", order["bom_id"]) if order["bom_id"] else None
-    if bom is not None and order["consumption_picked"]:
-        for number in bom["bom_line_ids"]:
-            line = call.store.get("mrp.bom.line", number)
-            used = -quantity * Decimal(str(line["product_qty"]))
-            _book(call, "consumed", line["product_id"], order["location_src_id"], used, order["origin"], name)
+    book(call, "produced", order["product_id"], order["location_dest_id"], quantity, order["origin"], name)
+    taken = components.post(call.store, order)
+    for move, used in taken:
+        book(call, "consumed", move["product_id"], move["location_id"], -used, order["origin"], name)
+        call.store.update(MOVE, move["id"], {"state": "done"}, call.now)
+    for move in components.open_moves(call.store, order["id"]):
+        call.store.update(MOVE, move["id"], {"state": "cancel", "picked": False, "quantity": 0.0}, call.now)
 
 
-def _book(call: Call, kind: str, product: int, location: int, quantity: Decimal, origin: Any, document: str) -> None:
-    if call.store.is_period_closed():
-        raise UserRefused("You cannot add or modify entries prior to and inclusive of the lock date 2100-01-01.")
-    call.store.move(kind, product, location, str(quantity), origin, document, call.now)
+def _cancel(call: Call) -> bool:
+    for number in call.ids:
+        if call.store.get(ORDER, number)["state"] == "done":
+            raise UserRefused("You cannot cancel a manufacturing order that is already done.")
+        call.store.update(ORDER, number, {"state": "cancel"}, call.now)
+        for move in components.open_moves(call.store, number):
+            call.store.update(MOVE, move["id"], {"state": "cancel", "picked": False, "quantity": 0.0}, call.now)
+    return True
 
 
 def _create_order(call: Call) -> list[int]:
@@ -161,22 +217,22 @@ def _create_order(call: Call) -> list[int]:
     return numbers
 
 
-def _validate_scrap(call: Call) -> bool:
-    for number in call.ids:
-        scrap = call.store.get("stock.scrap", number)
-        quantity = Decimal(str(scrap["scrap_qty"]))
-        product, document = scrap["product_id"], scrap["name"]
-        _book(call, "scrap_out", product, scrap["location_id"], -quantity, scrap["origin"], document)
-        _book(call, "scrap", product, scrap["scrap_location_id"], quantity, scrap["origin"], document)
-        call.store.update("stock.scrap", number, {"state": "done", "date_done": odoo_time(call.now)}, call.now)
-    return True
+def _message_post(call: Call) -> list[int]:
+    given: Row = {
+        name: call.arguments[name] for name in ("body", "message_type", "subtype_xmlid") if name in call.arguments
+    }
+    [number] = call.ids
+    call.store.get(ORDER, number)
+    return [call.store.create("mail.message", {**given, "model": ORDER, "res_id": number}, call.now)]
 
 
-def _unlink_scrap(call: Call) -> bool:
+def _write_move(call: Call) -> bool:
+    values = call.arguments.get("vals")
     for number in call.ids:
-        if call.store.get("stock.scrap", number)["state"] == "done":
-            raise UserRefused("You cannot delete a scrap which is done.")
-        call.store.delete("stock.scrap", number)
+        move, more = components.written(call.store, number, dict(values or {}), call.now)
+        if more:
+            order = call.store.get(ORDER, move["raw_material_production_id"])
+            book(call, "consumed", move["product_id"], move["location_id"], -more, order["origin"], order["name"])
     return True
 
 
@@ -185,13 +241,9 @@ METHODS[ORDER] = {
     "write": Method(_write, frozenset({"vals"})),
     "action_confirm": Method(_confirm),
     "action_assign": Method(_assign),
+    "action_cancel": Method(_cancel),
     "set_qty_producing": Method(_set_qty_producing),
     "button_mark_done": Method(_mark_done),
+    "message_post": Method(_message_post, frozenset({"body", "message_type", "subtype_xmlid"})),
 }
-METHODS["stock.scrap"] = {
-    "create": CREATE,
-    "load": LOAD,
-    "unlink": Method(_unlink_scrap),
-    "write": Method(write, frozenset({"vals"})),
-    "action_validate": Method(_validate_scrap),
-}
+METHODS[MOVE] = {"write": Method(_write_move, frozenset({"vals"}))}

@@ -22,6 +22,8 @@ def display_name(model: str, row: Row) -> str:
     """The name that a many2one field shows."""
     if model == "product.product" and row.get("default_code"):
         return f"[{row['default_code']}] {row['name']}"
+    if model == "stock.location":
+        return str(row["complete_name"])
     return str(row.get("name") or f"{model},{row['id']}")
 
 
@@ -46,8 +48,12 @@ def read(store: Store, model: str, rows: list[Row], fields: Any, location: int |
 def _shown(store: Store, model: str, row: Row, name: str, location: int | None) -> Any:
     if name == "display_name":
         return display_name(model, row)
-    if model == "product.product" and name == "qty_available":
-        return store.on_hand(row["id"], location)
+    if model == "product.product" and name in ("qty_available", "free_qty"):
+        on_hand = store.on_hand(row["id"], location)
+        return on_hand - store.reserved(row["id"], location) if name == "free_qty" else on_hand
+    if name in ("product_tracking", "has_tracking"):
+        product = store.find("product.product", row["product_id"]) if row["product_id"] else None
+        return product["tracking"] if product else "none"
     target = MODELS[model].many2one.get(name)
     if target is None or not row[name]:
         return row[name]
@@ -109,11 +115,14 @@ def _is_text(value: Any) -> bool:
     return isinstance(value, str) or (isinstance(value, list) and any(isinstance(v, str) for v in value))
 
 
-def _like(own: Any, pattern: Any, flags: int = 0) -> bool:
+def _like(own: Any, pattern: Any, flags: int = 0, *, whole: bool = False) -> bool:
+    """SQL's patterns: `%`, `_`, and a backslash before one of them that is meant as it is."""
     if not own:
         return False
-    wild = "".join({"%": ".*", "_": "."}.get(c) or re.escape(c) for c in str(pattern))
-    return re.search(wild, str(own), flags | re.DOTALL) is not None
+    parts = re.findall(r"\\.|.", str(pattern), re.DOTALL)
+    wild = "".join({"%": ".*", "_": "."}.get(part) or re.escape(part[-1]) for part in parts)
+    match = re.fullmatch if whole else re.search
+    return match(wild, str(own), flags | re.DOTALL) is not None
 
 
 def _compared(own: Any, value: Any, accept: Callable[[Any, Any], bool]) -> bool:
@@ -127,6 +136,7 @@ COMPARE: dict[str, Callable[[Any, Any], bool]] = {
     "!=": lambda own, value: not (own == value or (not own and value in (False, None))),
     "in": lambda own, value: own in value,
     "not in": lambda own, value: own not in value,
+    "=like": lambda own, value: _like(own, value, whole=True),
     "like": _like,
     "ilike": lambda own, value: _like(own, value, re.IGNORECASE),
     ">": lambda own, value: _compared(own, value, lambda a, b: a > b),

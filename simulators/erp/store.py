@@ -22,8 +22,13 @@ create table if not exists record (
 create table if not exists move (
     id integer primary key, at text not null, kind text not null, product_id integer not null,
     location_id integer not null, quantity text not null, origin text, document text not null);
+create index if not exists component on record (json_extract(body, '$.raw_material_production_id'), id)
+    where model = 'stock.move';
 create table if not exists counter (name text primary key, value integer not null) without rowid;
 """
+
+PRECISION = "Product Unit"
+"""The digits that quantities are kept to."""
 
 
 def odoo_time(instant: datetime) -> str:
@@ -81,7 +86,8 @@ class Store:
         definition = MODELS[model]
         check_fields(model, values)
         number = record_id if record_id is not None else self.count_up(f"id:{model}")
-        row = {**definition.defaults, "create_date": odoo_time(now), "write_date": odoo_time(now), **values}
+        times = {"create_date": odoo_time(now), "write_date": odoo_time(now)}
+        row = {**definition.defaults, **times, **_set(values)}
         if definition.sequence and not row["name"]:
             row["name"] = definition.sequence.format(self.count_up(f"name:{model}"))
         self._db.execute("insert into record values (?, ?, ?)", (model, number, json.dumps(row)))
@@ -90,12 +96,26 @@ class Store:
     def rows(self, model: str) -> list[Row]:
         """All records of a model by id, many2one fields as ids."""
         found = self._db.execute("select id, body from record where model = ? order by id", (model,))
-        return [{"id": number, **json.loads(body)} for number, body in found]
+        return [_row(model, number, body) for number, body in found]
+
+    def components(self, order: int) -> list[Row]:
+        """The component moves of an order by id, its scraps left out."""
+        found = self._db.execute(
+            "select id, body from record where model = 'stock.move'"
+            " and json_extract(body, '$.raw_material_production_id') = ? order by id",
+            (order,),
+        )
+        rows = [_row("stock.move", number, body) for number, body in found]
+        return [row for row in rows if not row["scrap_id"]]
+
+    def digits(self) -> int:
+        """Digits behind the point that quantities are kept to."""
+        return next((int(row["digits"]) for row in self.rows("decimal.precision") if row["name"] == PRECISION), 2)
 
     def find(self, model: str, record_id: int) -> Row | None:
         """One record, or None."""
         found = self._db.execute("select body from record where model = ? and id = ?", (model, record_id)).fetchone()
-        return {"id": record_id, **json.loads(found[0])} if found else None
+        return _row(model, record_id, found[0]) if found else None
 
     def get(self, model: str, record_id: int) -> Row:
         """One record; raises MissingRecord."""
@@ -107,7 +127,7 @@ class Store:
     def update(self, model: str, record_id: int, values: Row, now: datetime) -> None:
         """Change fields of a record; raises MissingRecord or UnknownField."""
         check_fields(model, values)
-        row = {**self.get(model, record_id), **values, "write_date": odoo_time(now)}
+        row = {**self.get(model, record_id), **_set(values), "write_date": odoo_time(now)}
         del row["id"]
         self._db.execute("update record set body = ? where model = ? and id = ?", (json.dumps(row), model, record_id))
 
@@ -142,6 +162,27 @@ class Store:
             (product, location, location),
         ).fetchone()
         return float(row[0])
+
+    def reserved(self, product: int, location: int | None) -> float:
+        """What of it open orders have reserved or picked, and have not taken yet."""
+        row = self._db.execute(
+            "select coalesce(sum(json_extract(body, '$.quantity')), 0) from record where model = 'stock.move'"
+            " and json_extract(body, '$.product_id') = ? and json_extract(body, '$.state') not in ('done', 'cancel')"
+            " and (json_extract(body, '$.location_id') = ? or ? is null)",
+            (product, location, location),
+        ).fetchone()
+        return float(row[0])
+
+
+def _set(values: Row) -> Row:
+    """Relations to many records are set by the command `[[6, 0, ids]]`."""
+    commands = {name: value for name, value in values.items() if isinstance(value, list) and value[:1] != []}
+    return {**values, **{name: value[0][2] for name, value in commands.items() if isinstance(value[0], list)}}
+
+
+def _row(model: str, number: int, body: str) -> Row:
+    """A record as it was written, with the defaults of the fields that its model got since."""
+    return {"id": number, **MODELS[model].defaults, **json.loads(body)}
 
 
 def check_fields(model: str, names: Any) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from datetime import datetime, timedelta
 
+from simulators.erp import components
 from simulators.erp.models import Row
-from simulators.erp.store import Store, odoo_time
+from simulators.erp.store import PRECISION, Store, odoo_time
 
 LINES = {"line1": (11, 1), "line2": (12, 2)}
 """Operation type and product of each line."""
@@ -22,7 +23,7 @@ OPEN_ORDER_STATES = ("confirmed", "progress", "to_close")
 _NAMES: dict[str, dict[int, str]] = {
     "uom.uom": {1: "Units"},
     "res.company": {1: "Acme Dortmund"},
-    "stock.scrap.reason.tag": {1: "porosity", 2: "crack"},
+    "stock.scrap.reason.tag": {1: "porosity", 2: "crack", 3: "dimension", 4: "surface", 5: "sawing"},
     "stock.picking.type": {2: "Dortmund: Delivery Orders", 11: "Dortmund: line1", 12: "Dortmund: line2"},
     "res.partner": {1: "Ruhr Pumps", 2: "Nordwind Drives", 3: "Hafen Cranes", 4: "Eifel Gears", 5: "Alpen Lifts"},
     "maintenance.team": {1: "Internal Maintenance"},
@@ -32,6 +33,7 @@ _PRODUCTS: dict[int, Row] = {
     1: {"name": "Bearing housing L1", "default_code": "HSG-L1", "standard_price": 42.0, "list_price": 79.0},
     2: {"name": "Bearing housing L2", "default_code": "HSG-L2", "standard_price": 38.5, "list_price": 71.0},
     3: {"name": "Bar stock 60 mm", "default_code": "BAR-60", "standard_price": 9.8, "list_price": 0.0},
+    4: {"name": "Cutting insert", "default_code": "INS-12", "standard_price": 4.1, "list_price": 0.0},
 }
 _STAGES: dict[int, Row] = {
     1: {"name": "New Request", "sequence": 1},
@@ -41,8 +43,13 @@ _STAGES: dict[int, Row] = {
 }
 _LOCATIONS: dict[int, Row] = {
     5: {"name": "Stock", "complete_name": "WH/Stock", "usage": "internal"},
+    7: {"name": "Production", "complete_name": "Virtual Locations/Production", "usage": "production"},
+    8: {"name": "Quarantine", "complete_name": "WH/Quarantine", "usage": "internal"},
     9: {"name": "Scrap", "complete_name": "Virtual Locations/Scrap", "usage": "inventory"},
 }
+COMPONENTS = (3, 4)
+"""What one piece is made of, one of each."""
+
 _MACHINES = ("saw", "cnc", "insp")
 
 
@@ -62,9 +69,11 @@ def found(store: Store, seed: int, orders_per_line: int, quantity: tuple[int, in
         store.create("product.product", product, now, number)
         quantity_at_start = "1000" if product["list_price"] else "5000"
         store.move("inventory", number, 5, quantity_at_start, "initial stock", "INV/1", now)
+    store.create("decimal.precision", {"name": PRECISION, "digits": 2}, now, 1)
     for _, product_id in LINES.values():
-        store.create("mrp.bom", {"product_id": product_id, "bom_line_ids": [product_id]}, now, product_id)
-        store.create("mrp.bom.line", {"bom_id": product_id, "product_id": 3}, now, product_id)
+        store.create("mrp.bom", {"product_id": product_id}, now, product_id)
+        lines = [store.create("mrp.bom.line", {"bom_id": product_id, "product_id": part}, now) for part in COMPONENTS]
+        store.update("mrp.bom", product_id, {"bom_line_ids": lines}, now)
     _add_equipment(store, now)
     _add_shipments(store, seed, now)
     keep_open(store, seed, orders_per_line, quantity, now)
@@ -178,7 +187,7 @@ def release(store: Store, seed: int, line: str, quantity: tuple[int, int], now: 
     number = store.count_up("released")
     rng = random.Random(f"{seed}:order:{number}")
     kind, product = LINES[line]
-    return store.create(
+    order = store.create(
         "mrp.production",
         {
             "origin": f"MES-{number:04d}",
@@ -193,3 +202,5 @@ def release(store: Store, seed: int, line: str, quantity: tuple[int, int], now: 
         },
         now,
     )
+    components.plan(store, order, now)
+    return order

@@ -22,6 +22,7 @@ def truth(store: Store, requests: Counter[str], failures: Failures) -> dict[str,
         "scrap_posted": _total(scrapped),
         "scrap_posted_by_origin": _by_origin(scrapped),
         "scrap_posted_by_product": _by_product(store, scrapped),
+        "consumed_by_product": _consumed(store),
         "maintenance_requests": _requests(store),
         "orders_open": sum(row["state"] in OPEN_ORDER_STATES for row in _orders(store)),
         "orders_done": sum(row["state"] == "done" for row in _orders(store)),
@@ -61,6 +62,16 @@ def _by_origin(moves: list[tuple[str | None, str, str]]) -> dict[str, int | floa
     for origin, _, quantity in moves:
         sums[origin or ""] += Decimal(quantity)
     return {origin: _plain(quantity) for origin, quantity in sums.items()}
+
+
+def _consumed(store: Store) -> dict[str, int | float]:
+    """What orders took of each component, by its code: booked, or picked for the next pieces."""
+    codes = {row["id"]: row["default_code"] for row in store.rows("product.product")}
+    sums: dict[str, Decimal] = defaultdict(Decimal)
+    for move in store.rows("stock.move"):
+        if move["raw_material_production_id"] and not move["scrap_id"] and (move["picked"] or move["state"] == "done"):
+            sums[codes[move["product_id"]]] += Decimal(str(move["quantity"]))
+    return {code: _plain(quantity) for code, quantity in sums.items()}
 
 
 def _by_product(store: Store, scrapped: list[tuple[str | None, str, str]]) -> dict[str, int | float]:

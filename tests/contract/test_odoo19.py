@@ -1,4 +1,4 @@
-"""What is Odoo's own, beyond what every connector promises."""
+"""What is Odoo's own, beyond what every connector promises: completions, scrap, what people do there beside us."""
 
 from __future__ import annotations
 
@@ -8,40 +8,16 @@ from decimal import Decimal
 
 import pytest
 
-from bridge.erp.connector import Step
+from bridge.erp.connector import OrderTotals, Place, Step
 from bridge.erp.odoo19 import Odoo19
-from bridge.errors import BusinessError, UnknownOutcome
+from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import Disposition, MaterialActual, RequestState, Reversal, WorkRequest, event_id
+from tests.contract.scenes import carry, resume
 from tests.erp_systems.odoo19 import SimulatedOdoo
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EVENT = MaterialActual(event_id("test", "MES-0001", 1), "MES-0001", 1, AT, Decimal(3), Decimal(3), "1", "acme/a")
-
-
-@pytest.fixture
-async def connector(tmp_path):
-    async with SimulatedOdoo(tmp_path / "erp") as erp, Odoo19(erp.settings()) as connector:
-        yield connector
-
-
-async def test_wizard_that_asks_for_a_backorder_is_no_success(connector):
-    *before, last = await connector.plan(EVENT)
-    for step in before:
-        await connector.execute(step)
-    without_context = Step(last.name, last.call, {"ids": last.body["ids"]}, is_repeatable=False)
-    with pytest.raises(BusinessError, match="backorder"):
-        await connector.execute(without_context)
-    assert not (await connector.lookup(EVENT)).is_posted
-
-
-async def test_mark_done_that_is_sent_twice_to_one_production_books_once(connector):
-    """The fence behind the lookup: a request that was still on its way when it was sent again cannot double."""
-    steps = await connector.plan(EVENT)
-    for step in [*steps, *steps]:
-        await connector.execute(step)
-    assert (await connector.verify(EVENT)).is_posted
-    orders = {order.number: order for order in await connector.read_orders(None)}
-    assert orders["MES-0001"].quantity == 40
+GOODS, BARS, INSERTS = 1, 3, 4
 
 
 @pytest.fixture
@@ -50,12 +26,23 @@ async def odoo(tmp_path):
         yield running
 
 
+@pytest.fixture
+async def connector(odoo):
+    async with Odoo19(odoo.settings()) as connector:
+        yield connector
+
+
+def back(quantity=2, event=EVENT, sequence=1, cumulative=None):
+    number = Decimal(quantity)
+    total = number if cumulative is None else Decimal(cumulative)
+    fact = event_id("test", "back", sequence)
+    return Reversal(fact, event.order_ref, sequence, AT, number, total, "crack", event)
+
+
 async def taken_back(connector, quantity=2):
     """Three pieces are posted; the reversal of some of them, and its steps."""
-    for step in await connector.plan(EVENT):
-        await connector.execute(step)
-    number = Decimal(quantity)
-    reversal = Reversal(event_id("test", "back", 1), "MES-0001", 1, AT, number, number, "crack", EVENT)
+    await carry(connector, EVENT)
+    reversal = back(quantity)
     return reversal, list(await connector.plan(reversal))
 
 
@@ -63,27 +50,65 @@ async def scrapped(odoo):
     return (await odoo.truth())["scrap_posted"]
 
 
-async def test_scrap_whose_validation_is_sent_again_is_posted_once(odoo):
-    async with Odoo19(odoo.settings()) as connector:
-        reversal, steps = await taken_back(connector)
-        for step in [*steps, *steps, *steps]:
-            await connector.execute(step)
-        assert (await connector.verify(reversal)).is_posted
-        assert await connector.plan(reversal) == []
+@pytest.mark.parametrize(("missing", "wizard"), [("skip_backorder", "backorder"), ("skip_consumption", "consumption")])
+async def test_wizard_that_asks_a_person_is_no_success(connector, missing, wizard):
+    *before, last = await connector.plan(EVENT)
+    for step in before:
+        await connector.execute(step)
+    context = {name: value for name, value in last.body["context"].items() if name != missing}
+    with pytest.raises(BusinessError, match=wizard):
+        await connector.execute(Step(last.name, last.call, {**last.body, "context": context}, is_repeatable=False))
+    assert not (await connector.lookup(EVENT)).is_posted
+
+
+@pytest.mark.parametrize("quantity", [3, 40])
+async def test_completion_that_is_sent_twice_to_one_production_books_once(odoo, connector, quantity):
+    """The fence behind the lookup: a request that was still on its way when it was sent again cannot double."""
+    event = replace(EVENT, quantity=Decimal(quantity), cumulative=Decimal(quantity))
+    steps = list(await connector.plan(event))
+    for step in steps:
+        await connector.execute(step)
+    for step in steps[:-1]:
+        await connector.execute(step)
+    if quantity == 40:
+        await connector.execute(steps[-1])
+    else:  # its backorder would have nothing to make; nobody has to be asked because of that
+        with pytest.raises(TransientError, match="done meanwhile"):
+            await connector.execute(steps[-1])
+    assert (await connector.verify(event)).is_posted
+    assert await odoo.good_posted("MES-0001") == quantity
+    assert {order.number: order for order in await connector.read_orders(None)}["MES-0001"].quantity == 40
+
+
+async def test_completion_that_comes_with_something_to_print_is_one(odoo, connector):
+    """An operation type that prints answers with an action, though the order is done."""
+    odoo.write_now("mrp.production", 1, {"prints_when_done": True})
+    assert (await carry(connector, EVENT)).is_posted
+    assert await odoo.good_posted("MES-0001") == 3
+
+
+async def test_scrap_whose_validation_is_sent_again_is_posted_once(odoo, connector):
+    reversal, steps = await taken_back(connector)
+    for step in [*steps, *steps, *steps]:
+        await connector.execute(step)
+    assert (await connector.verify(reversal)).is_posted
+    assert await connector.plan(reversal) == []
     assert await scrapped(odoo) == 2
+    assert len(odoo.call("stock.scrap/search_read", domain=[], fields=[])) == 1, "no draft is left behind"
 
 
 async def test_scrap_whose_validation_is_still_on_its_way_when_it_is_given_up_is_posted_once(odoo):
     """Odoo carries out the first validation after the second attempt began: its draft is gone by then."""
     async with Odoo19(odoo.settings(timeout_s=0.2)) as impatient, Odoo19(odoo.settings(timeout_s=30)) as connector:
-        reversal, steps = await taken_back(connector)
+        reversal, _ = await taken_back(connector)
+        steps = list(await impatient.plan(reversal))
         for step in steps[:-1]:
-            await connector.execute(step)
+            await impatient.execute(step)
         await odoo.fail("slow", match="action_validate", seconds=1)
         with pytest.raises(UnknownOutcome):
             await impatient.execute(steps[-1])
         again = list(await connector.plan(reversal))
-        assert [step.name for step in again] == ["discard draft", "load scrap", "validate scrap"]
+        assert [step.name for step in again] == ["discard draft", "draft scrap", "validate scrap"]
         for step in again:
             await connector.execute(step)
         await odoo.idle()
@@ -91,35 +116,114 @@ async def test_scrap_whose_validation_is_still_on_its_way_when_it_is_given_up_is
     assert await scrapped(odoo) == 2
 
 
-async def test_draft_whose_validation_won_is_not_deleted_and_not_validated_again(odoo):
-    async with Odoo19(odoo.settings()) as connector:
-        reversal, steps = await taken_back(connector)
-        for step in steps[:-1]:
-            await connector.execute(step)
-        again = list(await connector.plan(reversal))  # sees the draft
-        await connector.execute(steps[-1])  # ... which is validated meanwhile
-        for step in again:
-            await connector.execute(step)
-        assert (await connector.lookup(reversal)).is_posted
+async def test_validation_is_sent_once_by_the_attempt_that_made_the_draft_and_by_no_other(odoo, connector):
+    reversal, steps = await taken_back(connector)
+    for step in steps[:-1]:
+        await connector.execute(step)
+    async with Odoo19(odoo.settings()) as other:  # as a relay that takes over what it did not begin
+        with pytest.raises(TransientError, match="planning again"):
+            await other.execute(steps[-1])
+    assert await scrapped(odoo) == 0
+    await odoo.fail("500", match="action_validate")
+    with pytest.raises(TransientError):
+        await connector.execute(steps[-1])
+    with pytest.raises(TransientError, match="planning again"):
+        await connector.execute(steps[-1])
+    assert (await resume(connector, reversal, steps, 2)).is_posted
     assert await scrapped(odoo) == 2
+
+
+INTERLEAVED = ["AAABBB", "ABABAB", "ABBAAB", "AABBAB", "ABBABA", "BAABBA", "AABBBA", "ABAABB", "BBAABA"]
+
+
+@pytest.mark.parametrize("turns", INTERLEAVED)
+async def test_two_attempts_at_one_scrap_at_the_same_time_post_it_once(odoo, connector, turns):
+    """However the requests of two relays fall between each other; each then goes on as it does after a failure."""
+    reversal, _ = await taken_back(connector)
+    async with Odoo19(odoo.settings()) as other:
+        attempts = {"A": connector, "B": other}
+        steps = {name: list(await attempt.plan(reversal)) for name, attempt in attempts.items()}
+        failed = set()
+        for name in turns:
+            step = steps[name].pop(0)
+            try:
+                if name not in failed:
+                    await attempts[name].execute(step)
+            except TransientError:
+                failed.add(name)
+        for attempt in attempts.values():
+            assert (await resume(attempt, reversal, [], 0)).is_posted
+    assert await scrapped(odoo) == 2
+
+
+async def test_draft_whose_validation_won_is_not_deleted_and_not_validated_again(odoo, connector):
+    reversal, steps = await taken_back(connector)
+    for step in steps[:-1]:
+        await connector.execute(step)
+    again = list(await connector.plan(reversal))  # sees the draft
+    await connector.execute(steps[-1])  # ... which is validated meanwhile
+    for step in again:
+        await connector.execute(step)
+    assert (await connector.lookup(reversal)).is_posted
+    assert await scrapped(odoo) == 2
+
+
+async def test_draft_that_somebody_deleted_is_made_again(odoo, connector):
+    reversal, steps = await taken_back(connector)
+    for step in steps[:-1]:
+        await connector.execute(step)
+    [draft] = odoo.call("stock.scrap/search_read", domain=[["state", "=", "draft"]], fields=[])
+    odoo.call("stock.scrap/unlink", ids=[draft["id"]])
+    with pytest.raises(TransientError):
+        await connector.execute(steps[-1])
+    assert (await resume(connector, reversal, steps, 2)).is_posted
+    assert await scrapped(odoo) == 2
+
+
+async def test_scrap_that_odoo_asks_a_person_about_is_for_a_person(odoo, connector):
+    reversal, steps = await taken_back(connector)
+    for step in steps[:-1]:
+        await connector.execute(step)
+    everything = {"product_id": GOODS, "scrap_qty": odoo.stock(GOODS), "origin": "by hand"}
+    odoo.call("stock.scrap/action_validate", ids=odoo.call("stock.scrap/create", vals_list=[everything]))
+    with pytest.raises(BusinessError, match="Insufficient"):
+        await connector.execute(steps[-1])
+    assert not (await connector.lookup(reversal)).is_posted
 
 
 async def test_scrap_takes_the_components_and_no_finished_goods(odoo):
     event = replace(EVENT, disposition=Disposition.SCRAP, reason="porosity")
-    goods, bars = odoo.stock(1), odoo.stock(3)
+    before = [odoo.stock(product) for product in (GOODS, BARS, INSERTS)]
     async with Odoo19(odoo.settings(reasons={"porosity": "crack"})) as connector:
         for step in [*await connector.plan(event)] * 2:
             await connector.execute(step)
         assert (await connector.verify(event)).is_posted
-    assert (odoo.stock(1), odoo.stock(3)) == (goods, bars - 3)
+    # The inserts are what consumption events tell of, those of the scrapped pieces too.
+    assert [odoo.stock(product) for product in (GOODS, BARS, INSERTS)] == [before[0], before[1] - 3, before[2]]
+    [document] = odoo.call("stock.scrap/search_read", domain=[], fields=["scrap_reason_tag_ids", "origin"])
+    assert document["scrap_reason_tag_ids"] == [2]
+    assert document["origin"] == f"MES-0001 amor {event.event_id} component {BARS} of 3"
+
+
+async def test_component_that_stands_twice_in_the_bill_of_materials_is_scrapped_with_both(odoo, connector):
+    odoo.write_now("mrp.bom.line", 2, {"product_id": BARS, "product_qty": 0.5})
+    before = odoo.stock(BARS)
+    event = replace(EVENT, disposition=Disposition.SCRAP, quantity=Decimal(2), cumulative=Decimal(2))
+    assert (await carry(connector, event)).is_posted
+    assert odoo.stock(BARS) == before - 3
+
+
+async def test_scrap_of_an_order_whose_components_are_all_told_of_by_events_is_refused(odoo):
+    event = replace(EVENT, disposition=Disposition.SCRAP)
+    async with Odoo19(odoo.settings(consumed_by_events=["BAR-60", "INS-12"])) as connector:
+        with pytest.raises(BusinessError, match="consumption events take"):
+            await connector.plan(event)
 
 
 async def test_factor_of_an_item_is_applied_and_one_that_does_not_come_out_is_refused(odoo):
     items = {"HSG": {"code": "HSG-L1", "uom": "Units", "numerator": 2}}
     async with Odoo19(odoo.settings(items=items)) as connector:
-        for step in await connector.plan(EVENT):
-            await connector.execute(step)
-        assert (await connector.verify(EVENT)).is_posted
+        assert (await carry(connector, EVENT)).is_posted
     assert await odoo.good_posted("MES-0001") == 6
     items = {"HSG": {"code": "HSG-L1", "uom": "Units", "denominator": 7}}
     async with Odoo19(odoo.settings(items=items)) as connector:
@@ -127,41 +231,73 @@ async def test_factor_of_an_item_is_applied_and_one_that_does_not_come_out_is_re
             await connector.plan(EVENT)
 
 
-async def test_more_than_is_in_stock_is_not_scrapped(odoo):
+@pytest.mark.parametrize(("digits", "fits"), [(2, False), (3, True)])
+async def test_digits_are_those_that_odoo_keeps(odoo, digits, fits):
+    odoo.write_now("decimal.precision", 1, {"digits": digits})
+    event = replace(EVENT, quantity=Decimal("0.125"), cumulative=Decimal("0.125"))
     async with Odoo19(odoo.settings()) as connector:
-        for step in await connector.plan(EVENT):
-            await connector.execute(step)
-        many = Decimal(100_000)
-        with pytest.raises(BusinessError, match="in stock"):
-            await connector.plan(Reversal(event_id("t", "b", 1), "MES-0001", 1, AT, many, many, "crack", EVENT))
+        if fits:
+            assert (await carry(connector, event)).is_posted
+            return
+        with pytest.raises(BusinessError, match="2 digits"):
+            await connector.plan(event)
 
 
-async def test_load_that_loads_nothing_is_no_success(odoo):
-    async with Odoo19(odoo.settings()) as connector:
-        step = Step(
-            "load request",
-            "maintenance.request/load",
-            {"fields": ["id", "name"], "data": [["x.y", 7]]},
-            is_repeatable=True,
-        )
-        with pytest.raises(BusinessError, match="Invalid value for name"):
-            await connector.execute(step)
+async def test_pieces_for_another_place_than_the_orders_are_refused(odoo):
+    async with Odoo19(odoo.settings(locations={"FG": "WH/Stock", "QA": "WH/Quarantine"})) as connector:
+        with pytest.raises(BusinessError, match="WH/Quarantine"):
+            await connector.plan(replace(EVENT, location="QA"))
+        assert (await carry(connector, replace(EVENT, location="FG"))).is_posted
 
 
-async def test_request_that_is_loaded_twice_is_one_request(odoo):
+async def test_more_than_is_in_stock_is_not_scrapped(connector):
+    await carry(connector, EVENT)
+    with pytest.raises(BusinessError, match="in stock"):
+        await connector.plan(back(100_000))
+
+
+async def test_totals_are_net_of_what_people_scrapped_and_unbuilt(odoo, connector):
+    await carry(connector, EVENT)
+    await carry(connector, replace(EVENT, event_id=event_id("t", "2", 2), cumulative=Decimal(6)))
+    assert await connector.read_totals(["MES-0001"]) == {"MES-0001": OrderTotals(Decimal(6), Decimal(0))}
+    await carry(connector, back(2))
+    assert await connector.read_totals(["MES-0001"]) == {"MES-0001": OrderTotals(Decimal(4), Decimal(0))}
+    by_hand = {"product_id": GOODS, "scrap_qty": 1, "production_id": 1, "origin": "WH/MO/00001"}
+    drafts = [by_hand, {**by_hand, "scrap_qty": 7}, {**by_hand, "product_id": BARS, "scrap_qty": 5}]
+    first, _, bars = odoo.call("stock.scrap/create", vals_list=drafts)
+    odoo.call("stock.scrap/action_validate", ids=[first])
+    odoo.call("stock.scrap/action_validate", ids=[bars])
+    assert await connector.read_totals(["MES-0001"]) == {"MES-0001": OrderTotals(Decimal(3), Decimal(1))}
+    await odoo.cancel_by_hand("MES-0001")
+    assert await connector.read_totals(["MES-0001"]) == {"MES-0001": OrderTotals(Decimal(0), Decimal(1))}
+
+
+async def test_stock_is_what_nothing_is_reserved_for(odoo, connector):
+    bars = Place("BAR-60", "")
+    open_orders = len(odoo.call("mrp.production/search_read", domain=[["state", "=", "confirmed"]], fields=[]))
+    assert await connector.read_stock([bars]) == {bars: Decimal(5000 - 40 * open_orders)}
+    assert odoo.stock(BARS) == 5000
+
+
+async def test_load_that_loads_nothing_is_no_success(odoo, connector):
+    fields = {"fields": ["id", "name"], "data": [["x.y", 7]]}
+    with pytest.raises(BusinessError, match="Invalid value for name"):
+        await connector.execute(Step("load request", "maintenance.request/load", fields, is_repeatable=True))
+
+
+async def test_request_that_is_loaded_twice_is_one_request(odoo, connector):
     event = WorkRequest(event_id("t", "r", 1), 1, "acme/dortmund/machining/line1/cnc1", "VIB", "high", "Hot", "", AT)
-    async with Odoo19(odoo.settings()) as connector:
-        [step] = await connector.plan(event)
-        for _ in range(3):
-            await connector.execute(step)
-        found = await connector.lookup(event)
-        [state] = await connector.read_ticket_states(None)
-        assert (state.external_id, state.state, state.said) == (found.external_id, RequestState.OPEN, "New Request")
-        await odoo.write("maintenance.request", int(found.external_id), {"stage_id": 3})
-        [state] = await connector.read_ticket_states(AT)
-        assert (state.state, state.said) == (RequestState.DONE, "Repaired")
-        await odoo.write("maintenance.request", int(found.external_id), {"archive": True})
-        [state] = await connector.read_ticket_states(None)
-        assert state.state is RequestState.CANCELLED
-        assert await connector.read_ticket_states(datetime.now(UTC) + timedelta(hours=1)) == []
+    [step] = await connector.plan(event)
+    for _ in range(3):
+        await connector.execute(step)
+    found = await connector.lookup(event)
+    [state] = await connector.read_ticket_states(None)
+    assert (state.external_id, state.state, state.said) == (found.external_id, RequestState.OPEN, "New Request")
+    await odoo.write("maintenance.request", int(found.external_id), {"stage_id": 3})
+    [state] = await connector.read_ticket_states(AT)
+    assert (state.state, state.said) == (RequestState.DONE, "Repaired")
+    await odoo.write("maintenance.request", int(found.external_id), {"archive": True})
+    [state] = await connector.read_ticket_states(None)
+    assert state.state is RequestState.CANCELLED
+    assert await connector.read_ticket_states(datetime.now(UTC) + timedelta(hours=1)) == []
     assert len((await odoo.truth())["maintenance_requests"]) == 1

@@ -29,6 +29,11 @@ class OdooSettings(RateTable, MasterDataTable):
     poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
     max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
     product_uom: str = Field("Units", description="The ERP's name of a piece.")
+    consumed_by_events: list[str] = Field(
+        default_factory=list,
+        description="Our items whose consumption is posted by events; pieces that are posted leave these components alone. "
+        "Default: none, the bill of materials takes all components with the pieces.",
+    )
 
 
 class TrytonSettings(HttpConnectorTable, MasterDataTable):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from types import TracebackType
@@ -23,6 +23,7 @@ from bridge.erp.http.lines import Lines
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.text import storable
 
+PAGE: Final = 500  # records of an answer
 _LONGEST_ANSWER: Final = 2000  # characters of an answer that are kept for people
 # What json.loads raises for bytes that are no JSON, for numbers beyond any, and for a nesting that nobody means.
 _UNREADABLE: Final = (ValueError, ArithmeticError, RecursionError)
@@ -90,6 +91,20 @@ class OdooClient:
                 status, text
             )
         return value
+
+    async def pages(
+        self, model: str, fields: Sequence[str], domain: Sequence[Any], context: Mapping[str, Any] | None = None
+    ) -> AsyncIterator[dict[str, Any]]:
+        """Records by id; the last id, not an offset, says where a page begins, so that one that comes in between hides none."""
+        last = 0
+        while True:
+            body = {"domain": [*domain, ["id", ">", last]], "fields": list(fields), "order": "id", "limit": PAGE}
+            records = await self.read(f"{model}/search_read", body | ({"context": context} if context else {}))
+            for record in records:
+                yield record
+            if len(records) < PAGE:
+                return
+            last = records[-1]["id"]
 
     def _readable(self, body: bytes) -> str:
         """An answer as it may be kept and shown: not endless, and without the key, should the other side repeat it.

@@ -1,7 +1,7 @@
 """The connector to Odoo 19: each kind of event to the module that knows its documents.
 
-The contract was taken from a running Odoo 19 (mrp, stock, maintenance); the tests run against the simulator, which speaks
-it with its sharp edges.
+The contract was taken from a running Odoo 19 (mrp, stock, maintenance) and from its source; the tests run against the simulator,
+which speaks it with its sharp edges.
 """
 
 from __future__ import annotations
@@ -20,27 +20,39 @@ from bridge.erp.connector import (
     Found,
     MasterDataProblem,
     OrderTotals,
+    Place,
     Refusal,
     Step,
     cannot_carry,
-    refuse_lots,
 )
-from bridge.erp.odoo19 import inbound, maintenance, master_data, production, scrap
+from bridge.erp.odoo19 import (
+    confirmation,
+    consumption,
+    drafts,
+    inbound,
+    lots,
+    maintenance,
+    master_data,
+    production,
+    scrap,
+    totals,
+)
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import DIGITS
-from bridge.erp.quantity import Posted, Units
-from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.erp.odoo19.events import Converter
+from bridge.erp.quantity import Units
+from bridge.errors import BusinessError, TransientError
 from bridge.model.production import (
     EventKind,
     MaterialActual,
     ProductionOrder,
+    ProductionPerformance,
     Reversal,
     ShipmentStatus,
     WorkRequest,
     WorkRequestState,
 )
 
-_KINDS: Final = frozenset({EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.REVERSAL, EventKind.WORK_REQUEST})
+_KINDS: Final = frozenset(EventKind) - {EventKind.AVAILABILITY, EventKind.NOTICE, EventKind.TAG_WRITE}
 _INSTEAD: Final = "take it out of the rule that posts it, or post it by hand"
 
 
@@ -53,6 +65,8 @@ class Odoo19:
         self._settings = settings
         self._units = Units(settings)
         self._client = OdooClient(settings)
+        self._events = Converter(self._client, settings, self._units)
+        self._drafts = drafts.Drafts(self._client)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -64,86 +78,102 @@ class Odoo19:
         await self._client.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
-        """By the order's done total, by the scrap of the event, or by the event's id in the request's description."""
+        """By the order's totals, by the scrap of the event, or by the event's id in the note or request that it made."""
+        client = self._client
         match event:
-            case MaterialActual() | Reversal() if event.kind in _KINDS:
-                return await self._find(*await self._converted(event))
             case WorkRequest():
-                return await maintenance.find(self._client, event)
+                return await maintenance.find(client, event)
+            case Reversal():
+                return await scrap.find_reversed(client, (await self._events.reversal(event))[0])
+            case ProductionPerformance():
+                performance, told, _ = await self._events.performance(event)
+                return await confirmation.find(client, await self._whole_chain(event.order_ref), performance, told)
+            case MaterialActual(kind=EventKind.SCRAP):
+                return await scrap.find_scrapped(client, (await self._events.scrapped(event))[0])
+            case MaterialActual(kind=EventKind.CONSUMED):
+                actual, product, _ = await self._events.consumed(event)
+                return await consumption.find(client, await self._chain(event.order_ref), product, actual)
+            case MaterialActual():
+                pieces, _ = await self._events.pieces(event)
+                return production.find(await self._chain(event.order_ref), pieces)
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def plan(self, event: Event) -> Sequence[Step]:
-        """Quantity, components, mark done; a scrap of its own draft; or one request loaded."""
+        """Quantity, components, mark done; a draft of its own for each scrap; a level of consumption; or one request loaded."""
         match event:
-            case MaterialActual() | Reversal() if event.kind in _KINDS:
-                return await self._plan(*await self._converted(event))
             case WorkRequest():
                 return await maintenance.plan(self._client, event, self._settings.equipment_ids)
+            case Reversal():
+                return await self._plan_reversed(event)
+            case ProductionPerformance():
+                performance, told, uom = await self._events.performance(event)
+                chain = await self._whole_chain(event.order_ref)
+                return await confirmation.plan(self._client, chain, performance, told, uom, self._settings)
+            case MaterialActual(kind=EventKind.SCRAP):
+                return await self._plan_scrapped(event)
+            case MaterialActual(kind=EventKind.CONSUMED):
+                actual, product, uom = await self._events.consumed(event)
+                place = self._settings.locations.get(event.location, event.location)
+                chain = await self._chain(event.order_ref)
+                return await consumption.plan(self._client, chain, product, actual, uom, place)
+            case MaterialActual():
+                return await self._plan_pieces(event)
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
         """The pieces go out of stock as scrap; what they were made of stays consumed."""
         return await self.plan(event)
 
-    async def _find(self, event: MaterialActual | Reversal, uom: str) -> Found:
-        if event.kind is EventKind.WIP_TO_FG:
-            assert isinstance(event, MaterialActual)
-            return production.find(await production.read_chain(self._client, event.order_ref), event)
-        return await scrap.find_scrapped(self._client, event)
-
-    async def _plan(self, event: MaterialActual | Reversal, uom: str) -> Sequence[Step]:
-        if event.kind is EventKind.WIP_TO_FG:
-            assert isinstance(event, MaterialActual)
-            return production.plan(await production.read_chain(self._client, event.order_ref), event, uom)
-        if (await scrap.find_scrapped(self._client, event)).is_posted:
+    async def _plan_pieces(self, event: MaterialActual) -> Sequence[Step]:
+        pieces, uom = await self._events.pieces(event)
+        chain = await self._chain(event.order_ref)
+        if production.find(chain, pieces).is_posted:
             return []
-        if isinstance(event, Reversal):
-            return await scrap.plan_reversed(self._client, event, uom, self._settings)
-        return await scrap.plan_scrapped(self._client, event, uom, self._settings)
+        target = production.open_production(chain, event.order_ref, pieces.quantity)
+        place = self._settings.locations.get(event.location, event.location)
+        if place and place != target.receives_at:
+            raise BusinessError(
+                f"order {event.order_ref}: Odoo receives its pieces at {target.receives_at} and the event says {place}: correct "
+                "the order there, or the connector's locations"
+            )
+        named = lots.names(target, pieces)
+        extras = await consumption.extras(self._client, target, await self._events.told_products())
+        before = await lots.steps(self._client, target.product_id, named)
+        return production.plan(chain, pieces, uom, replace(extras, lots=named, before=before))
 
-    async def _converted(self, event: MaterialActual | Reversal) -> tuple[MaterialActual | Reversal, str]:
-        """The event in Odoo's unit, which its quantities are then pieces of, and that unit's name. Raises BusinessError."""
-        actual = event if isinstance(event, MaterialActual) else _reversible(event)
-        refuse_lots("Odoo", actual)
-        item = actual.item
-        if not item and self._settings.items:
-            chain = await production.read_chain(self._client, event.order_ref)
-            item = self._units.ours(production.product_code(chain[0]))
+    async def _plan_scrapped(self, event: MaterialActual) -> Sequence[Step]:
+        lots.refuse_any(event, "scrap of pieces that were never good")
+        scrapped, uom = await self._events.scrapped(event)
+        if (await scrap.find_scrapped(self._client, scrapped)).is_posted:
+            return []
+        return await scrap.plan_scrapped(self._client, scrapped, uom, self._settings)
 
-        def posted(quantity: Decimal) -> Posted:
-            return self._units.posted(quantity, actual.uom, item, DIGITS)
+    async def _plan_reversed(self, event: Reversal) -> Sequence[Step]:
+        reversal, uom = await self._events.reversal(event)
+        if (await scrap.find_reversed(self._client, reversal)).is_posted:
+            return []
+        return await scrap.plan_reversed(self._client, reversal, uom, self._settings)
 
-        share, total = posted(actual.quantity), posted(actual.cumulative)
-        uom = share.uom or self._settings.product_uom
-        actual = replace(actual, quantity=share.quantity, cumulative=total.quantity, uom="")
-        if isinstance(event, MaterialActual):
-            return actual, uom
-        return replace(event, quantity=posted(event.quantity).quantity, reverses=actual), uom
+    async def _chain(self, order_ref: str) -> list[production.Production]:
+        return await production.read_chain(self._client, order_ref)
+
+    async def _whole_chain(self, order_ref: str) -> list[production.Production]:
+        return await production.read_chain(self._client, order_ref, with_cancelled=True)
 
     async def execute(self, step: Step) -> Answer:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
-        if step.call in scrap.CALLS:
-            try:
-                answer = await scrap.execute(self._client, step)
-            except BusinessError as error:
-                if step.call != scrap.DISCARD:
-                    raise
-                raise TransientError(
-                    f"the draft is gone or done meanwhile, looking again: {error}"
-                ) from error.__cause__
-            if answer is not None:
-                return answer
-        status, text, value = await self._client.call(step.call, step.body, is_repeatable=step.is_repeatable)
+        if step.call in drafts.CALLS:
+            return await self._drafts.execute(step)
+        if step.call == production.MARK_DONE:
+            return await production.execute_done(self._client, step)
+        if step.call == production.WRITE_MOVE:
+            return await consumption.execute(self._client, step)
+        body = await lots.with_ids(self._client, step.body)
+        status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)
         refusal = Refusal(status, text)
-        if step.call == production.MARK_DONE and value is not True:
-            if isinstance(value, dict):
-                raise BusinessError(
-                    f"Odoo asks instead of marking done: {value.get('res_model', 'a wizard')}"
-                ) from refusal
-            raise UnknownOutcome(f"{step.call} was answered with neither true nor a wizard") from refusal
-        if step.call in (maintenance.LOAD, scrap.LOAD):
-            _check_loaded(step.call, value, refusal)
-        if value is False:
+        if step.call in (maintenance.LOAD, lots.LOAD):
+            maintenance.check_loaded(step, value, refusal)
+        elif value is False:
             raise TransientError(f"{step.call} was answered with false") from refusal
         return Answer(status, text)
 
@@ -160,9 +190,12 @@ class Odoo19:
         return await inbound.read_shipments(self._client, since)
 
     async def read_totals(self, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
-        """What the done productions of each order made."""
-        totals = await inbound.read_totals(self._client, order_refs)
-        return {order: OrderTotals(good) for order, good in totals.items()}
+        """What the done productions of each order made, less what was taken out of it again."""
+        return await totals.read_totals(self._client, self._units, order_refs)
+
+    async def read_stock(self, places: Sequence[Place]) -> Mapping[Place, Decimal]:
+        """What is on hand and reserved for nothing."""
+        return await totals.read_stock(self._client, self._units, self._settings, places)
 
     async def read_ticket_states(self, since: datetime | None) -> list[WorkRequestState]:
         """Requests by their stages."""
@@ -171,20 +204,3 @@ class Odoo19:
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """Items, units, locations, reasons, equipment."""
         return await master_data.check(self._client, self._settings, equipment)
-
-
-def _check_loaded(call: str, value: object, refusal: Refusal) -> None:
-    """`load` answers 200 also where it loaded nothing: then with messages and without ids."""
-    ids, messages = (value.get("ids"), value.get("messages")) if isinstance(value, dict) else (None, None)
-    if isinstance(ids, list) and len(ids) == 1:
-        return
-    if messages:
-        told = "; ".join(str(part.get("message", part)) if isinstance(part, dict) else str(part) for part in messages)
-        raise BusinessError(f"{call} loaded nothing: {told}") from refusal
-    raise TransientError(f"{call} was answered with neither an id nor a reason") from refusal
-
-
-def _reversible(event: Reversal) -> MaterialActual:
-    if not isinstance(event.reverses, MaterialActual) or event.reverses.kind is not EventKind.WIP_TO_FG:
-        raise cannot_carry("Odoo", event.kind, "only good pieces are taken back there; correct the rest by hand")
-    return event.reverses

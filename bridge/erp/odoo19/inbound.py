@@ -6,7 +6,7 @@ completion renames them. Where an order has no origin it is the production's nam
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
@@ -14,9 +14,9 @@ from typing import Any, Final, TypeVar
 
 import structlog
 
-from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.numbers import from_odoo, instant, odoo_time
-from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, Production, base_name, shown
+from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, base_name, shown
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
 
@@ -25,20 +25,19 @@ log = structlog.get_logger()
 Raw = TypeVar("Raw")
 Found = TypeVar("Found")
 
-_PAGE: Final = 500
 _PICKING_FIELDS: Final = ["name", "origin", "state", "create_date", "scheduled_date", "date_deadline", "date_done"]
 
 
 async def read_orders(client: OdooClient, since: datetime | None) -> list[ProductionOrder]:
     """Each order of which a production changed at or after `since`, with the whole of its chain."""
-    changed = [record async for record in _pages(client, "mrp.production", FIELDS, _changed(since))]
+    changed = [record async for record in client.pages("mrp.production", FIELDS, _changed(since))]
     records = {record["id"]: record for record in changed}
     if since is not None:
         # A backorder's predecessors did not change with it, and an order's quantity is that of all.
         origins = sorted({str(record["origin"]) for record in changed if record.get("origin")})
-        for first in range(0, len(origins), _PAGE):
-            async for record in _pages(
-                client, "mrp.production", FIELDS, [["origin", "in", origins[first : first + _PAGE]]]
+        for first in range(0, len(origins), PAGE):
+            async for record in client.pages(
+                "mrp.production", FIELDS, [["origin", "in", origins[first : first + PAGE]]]
             ):
                 records[record["id"]] = record
     ordered = sorted(records.values(), key=lambda record: (_number(record), record["id"]))
@@ -46,39 +45,15 @@ async def read_orders(client: OdooClient, since: datetime | None) -> list[Produc
     return [order for chain in chains if (order := _readable(_order, chain)) is not None]
 
 
-async def read_totals(client: OdooClient, numbers: Sequence[str]) -> dict[str, Decimal]:
-    """What the done productions of each order made; an order of which none is done is left out."""
-    totals: dict[str, Decimal] = {}
-    for first in range(0, len(numbers), _PAGE):
-        domain: list[Any] = [["origin", "in", list(numbers[first : first + _PAGE])], ["state", "=", "done"]]
-        async for record in _pages(client, "mrp.production", FIELDS, domain):
-            if (production := _readable(Production.from_record, record)) is not None:
-                totals[production.origin] = totals.get(production.origin, Decimal(0)) + production.produced
-    return totals
-
-
 async def read_shipments(client: OdooClient, since: datetime | None) -> list[ShipmentStatus]:
     """Each outgoing delivery that changed at or after `since`."""
     domain = [["picking_type_code", "=", "outgoing"], *_changed(since)]
-    records = [record async for record in _pages(client, "stock.picking", _PICKING_FIELDS, domain)]
+    records = [record async for record in client.pages("stock.picking", _PICKING_FIELDS, domain)]
     return [shipment for record in records if (shipment := _readable(_shipment, record)) is not None]
 
 
 def _changed(since: datetime | None) -> list[Any]:
     return [] if since is None else [["write_date", ">=", odoo_time(since)]]
-
-
-async def _pages(client: OdooClient, model: str, fields: list[str], domain: list[Any]) -> AsyncIterator[dict[str, Any]]:
-    """Records by id; the last id, not an offset, says where a page begins, so that a record that comes in between hides none."""
-    last = 0
-    while True:
-        body = {"domain": [*domain, ["id", ">", last]], "fields": fields, "order": "id", "limit": _PAGE}
-        records = await client.read(f"{model}/search_read", body)
-        for record in records:
-            yield record
-        if len(records) < _PAGE:
-            return
-        last = records[-1]["id"]
 
 
 def _readable(read: Callable[[Raw], Found], raw: Raw) -> Found | None:

@@ -11,12 +11,12 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from bridge.erp.connector import Found, Step
+from bridge.erp.connector import Found, Refusal, Step
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import instant, odoo_time
 from bridge.erp.odoo19.production import shown
 from bridge.erp.posting import readable
-from bridge.errors import BusinessError
+from bridge.errors import BusinessError, TransientError
 from bridge.model.production import RequestState, WorkRequest, WorkRequestState
 
 LOAD: Final = "maintenance.request/load"
@@ -52,6 +52,17 @@ def external_id(event_id: object) -> str:
 def rows(values: Mapping[str, str]) -> dict[str, Any]:
     """The arguments of `load` for one row."""
     return {"fields": list(values), "data": [list(values.values())]}
+
+
+def check_loaded(step: Step, value: object, refusal: Refusal) -> None:
+    """`load` answers 200 also where it loaded nothing: then with messages and without ids."""
+    ids, messages = (value.get("ids"), value.get("messages")) if isinstance(value, dict) else (None, None)
+    if isinstance(ids, list) and len(ids) == len(step.body["data"]):
+        return
+    if messages:
+        told = "; ".join(str(part.get("message", part)) if isinstance(part, dict) else str(part) for part in messages)
+        raise BusinessError(f"{step.call} loaded nothing: {told}") from refusal
+    raise TransientError(f"{step.call} was answered with neither ids nor a reason") from refusal
 
 
 async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRequestState]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
 
+from bridge.erp.odoo19.client import OdooClient
 from bridge.errors import BusinessError
 
 # Odoo keeps quantities as doubles, so a sum of 0.1 and 0.2 comes back as 0.30000000000000004: a step of a millionth is finer
@@ -13,8 +14,22 @@ from bridge.errors import BusinessError
 _STEP: Final = Decimal("0.000001")
 _DOUBLE_ERROR: Final = Decimal("0.000000001")
 _LARGEST: Final = Decimal(10**12)
-# "Product Unit" is kept to 2 digits unless somebody changed it, and Odoo rounds the rest away without a word.
-DIGITS: Final = 2
+# The record of decimal.precision that quantities go by; Odoo takes 2 digits where somebody deleted it.
+_PRECISION: Final = "Product Unit"
+_DIGITS_WITHOUT: Final = 2
+_MOST_DIGITS: Final = 6  # those of _STEP
+
+
+async def read_digits(client: OdooClient) -> int:
+    """How many digits behind the point Odoo keeps quantities to; it rounds the rest away without a word."""
+    body = {"domain": [["name", "=", _PRECISION]], "fields": ["digits"], "order": "id", "limit": 1}
+    records = await client.read("decimal.precision/search_read", body)
+    if not records:
+        return _DIGITS_WITHOUT
+    digits = records[0].get("digits")
+    if type(digits) is not int or digits < 0:
+        raise BusinessError(f"Odoo gives {digits!r} for the digits of the decimal accuracy {_PRECISION}")
+    return min(digits, _MOST_DIGITS)
 
 
 def from_odoo(number: Any) -> Decimal:
@@ -30,14 +45,9 @@ def from_odoo(number: Any) -> Decimal:
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
 
 
-def to_odoo(quantity: Decimal) -> int | float:
-    """A quantity as a JSON number. Raises BusinessError where Odoo would round it or a double cannot hold it."""
-    if quantity == quantity.to_integral_value() and abs(quantity) < 2**53:
-        return int(quantity)
-    number = float(quantity)
-    if quantity != quantity.quantize(Decimal(1).scaleb(-DIGITS)) or Decimal(repr(number)) != quantity:
-        raise BusinessError(f"the quantity {quantity} does not fit Odoo's {DIGITS} decimal places")
-    return number
+def plain(quantity: Decimal) -> str:
+    """A quantity as a person reads it: 40, never 4E+1."""
+    return f"{quantity.normalize():f}"
 
 
 def instant(text: Any) -> datetime | None:

@@ -1,81 +1,102 @@
 """Scrap as stock.scrap: pieces that are taken back out of stock, and the components of pieces that never came into it.
 
-Validating a scrap a second time posts it a second time, and Odoo does not ask. So no scrap is ever validated twice: before
-every validation the draft of an earlier attempt is deleted, which Odoo refuses for one that is done, and of a deletion and a
-validation at the same time its database lets one win. Then a new draft is made and validated. A scrap is recognised by its
-origin, which has the event's id.
+A scrap carries its event in its origin: `MES-0001 amor <event id>`, for components with `component <product> of <pieces>`, for
+serial numbers with `serial <number>`. How it is validated once only: `drafts`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+import uuid
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from fractions import Fraction
 from typing import Any, Final
 
 from bridge.config.settings import OdooSettings
-from bridge.erp.connector import Answer, Found, Refusal, Step
-from bridge.erp.odoo19 import master_data
+from bridge.erp.connector import Found, Step
+from bridge.erp.odoo19 import drafts, lots, master_data
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.maintenance import external_id, rows
-from bridge.erp.odoo19.numbers import DIGITS, from_odoo, to_odoo
-from bridge.erp.odoo19.production import Production, check_unit, find, read_chain
-from bridge.erp.quantity import to_decimal
-from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.erp.odoo19.numbers import from_odoo, plain
+from bridge.erp.odoo19.production import Production, check_unit, find, read_chain, shown
+from bridge.erp.quantity import to_decimal, to_number
+from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, Reversal
 
-LOAD: Final = "stock.scrap/load"
-DISCARD: Final = "stock.scrap/unlink"
-VALIDATE: Final = "stock.scrap/action_validate"
-CALLS: Final = frozenset({LOAD, DISCARD, VALIDATE})
+_ORIGIN: Final = re.compile(
+    r"(?P<order>.*) amor (?P<event>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+    r"(?P<component> component [0-9]+ of (?P<pieces>[0-9.]+))?(?P<serial> serial .*)?",
+    re.DOTALL,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scrapped:
+    """Pieces of an order that came to nothing; `without`: ids of products that consumption events take."""
+
+    order_ref: str
+    event_id: uuid.UUID
+    pieces: Decimal
+    reason: str
+    without: Collection[int]
+    digits: int
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One product to be scrapped, for one event; ids are Odoo's."""
+    """One product to be scrapped, for one event; ids are Odoo's, `lot` its lot or serial number there."""
 
     origin: str
-    external_id: str
+    domain: tuple[Any, ...]
     product: int
     name: str
     unit: int
     place: int
     production: int
     quantity: Decimal
+    lot: int | None = None
 
-    def steps(self, reason: Mapping[str, str]) -> list[Step]:
-        """Delete what an attempt before left, make a draft, validate it."""
+    def steps(self, reason: Mapping[str, Any]) -> list[Step]:
+        """What posts it once."""
         values = {
-            "id": self.external_id,
-            "product_id/.id": str(self.product),
-            "product_uom_id/.id": str(self.unit),
-            "scrap_qty": str(to_odoo(self.quantity)),
-            "production_id/.id": str(self.production),
-            "location_id/.id": str(self.place),
+            "product_id": self.product,
+            "product_uom_id": self.unit,
+            "scrap_qty": to_number(self.quantity),
+            "production_id": self.production,
+            "location_id": self.place,
             "origin": self.origin,
+            **({"lot_id": self.lot} if self.lot is not None else {}),
             **reason,
         }
-        origin = {"origin": self.origin}
-        return [
-            Step("discard draft", DISCARD, origin, is_repeatable=True),
-            Step("load scrap", LOAD, rows(values), is_repeatable=True),
-            Step("validate scrap", VALIDATE, origin, is_repeatable=False),
-        ]
+        return drafts.steps(values, [list(self.domain)])
 
 
-async def find_scrapped(client: OdooClient, event: Reversal | MaterialActual) -> Found:
-    """Whether all scraps of the event are done; the id is the first one's."""
-    if isinstance(event, Reversal):
-        origins = [_origin(event)]
-    else:
-        origins = [
-            part.origin for part in await _components(client, event, (await read_chain(client, event.order_ref))[-1])
-        ]
-    done = [record for origin in origins for record in await _scraps(client, origin) if record["state"] == "done"]
-    return (
-        Found(is_posted=True, external_id=str(done[0]["id"])) if len(done) >= len(origins) else Found(is_posted=False)
-    )
+def read_origin(origin: str) -> re.Match[str] | None:
+    """The parts `order`, `event`, `pieces` and `serial` of an origin of ours; None where it is another's."""
+    return _ORIGIN.fullmatch(origin)
+
+
+def pieces_of(origin: re.Match[str]) -> Decimal | None:
+    """How many pieces came to nothing, as the origin of a component's scrap says; None for what was taken back."""
+    try:
+        return Decimal(origin["pieces"]) if origin["pieces"] else None
+    except InvalidOperation as error:
+        raise BusinessError(f"Odoo has a scrap with the origin {origin[0]}, which counts no pieces") from error
+
+
+async def find_reversed(client: OdooClient, event: Reversal) -> Found:
+    """Whether all that the event takes back is scrapped; the id is the first scrap's."""
+    wanted = len(event.reverses.serials) if isinstance(event.reverses, MaterialActual) else 0
+    domain = [["origin", "=like", f"{_escaped(_origin(event.order_ref, event.event_id))}%"]]
+    return await _found(client, domain, max(wanted, 1))
+
+
+async def find_scrapped(client: OdooClient, event: Scrapped) -> Found:
+    """Whether the components of the event's pieces are all scrapped; the id is the first scrap's."""
+    parts = await _components(client, event, _latest(await read_chain(client, event.order_ref, with_cancelled=True)))
+    domain = [["origin", "=like", f"{_escaped(_origin(event.order_ref, event.event_id))} component %"]]
+    return await _found(client, domain, len(parts))
 
 
 async def plan_reversed(client: OdooClient, event: Reversal, uom: str, settings: OdooSettings) -> list[Step]:
@@ -89,94 +110,99 @@ async def plan_reversed(client: OdooClient, event: Reversal, uom: str, settings:
             f"order {event.order_ref}: the pieces that are taken back are not in Odoo yet: post them first"
         )
     production = next(production for production in chain if str(production.id) == done.external_id)
-    check_unit(production, posted, uom)
+    check_unit(production, event.order_ref, posted.uom, uom)
     fields = ["product_id", "product_uom_id", "location_dest_id"]
     [record] = await client.read("mrp.production/read", {"ids": [production.id], "fields": fields})
     product, unit, place = (int(record[name][0]) for name in fields)
-    part = Part(
-        _origin(event),
-        external_id(event.event_id),
-        product,
-        production.product,
-        unit,
-        place,
-        production.id,
-        event.quantity,
+    origin = _origin(event.order_ref, event.event_id)
+    whole = Part(
+        origin, ("origin", "=", origin), product, production.product, unit, place, production.id, event.quantity
     )
-    return await _steps(client, [part], event.reason, settings)
+    return await _steps(client, await _by_lot(client, whole, production, event), event.reason, settings)
 
 
-async def plan_scrapped(client: OdooClient, event: MaterialActual, uom: str, settings: OdooSettings) -> list[Step]:
+async def plan_scrapped(client: OdooClient, event: Scrapped, uom: str, settings: OdooSettings) -> list[Step]:
     """Scrap the components of pieces that came to nothing: no finished goods of them were ever in stock."""
-    production = (await read_chain(client, event.order_ref))[-1]
-    check_unit(production, event, uom)
+    production = _latest(await read_chain(client, event.order_ref, with_cancelled=True))
+    check_unit(production, event.order_ref, "", uom)
     return await _steps(client, await _components(client, event, production), event.reason, settings)
 
 
-async def execute(client: OdooClient, step: Step) -> Answer | None:
-    """Carry out what needs the scrap's id, which does not exist when steps are planned; None: send the step as it is.
-
-    Nothing is done any more once the scrap is done. Raises TransientError where a new plan must sort it out.
-    """
-    body = step.body
-    origin = dict(zip(body["fields"], body["data"][0], strict=True))["origin"] if step.call == LOAD else body["origin"]
-    records = await _scraps(client, str(origin))
-    if any(record["state"] == "done" for record in records):
-        return Answer(200, "already validated")
-    if step.call == LOAD:
-        return None
-    ids = [record["id"] for record in records]
-    if step.call == DISCARD and not ids:
-        return Answer(200, "there is no draft")
-    if step.call == VALIDATE and len(ids) != 1:
-        raise TransientError(f"Odoo has {len(ids)} drafts of the scrap {origin}, planning again")
-    status, text, value = await client.call(step.call, {"ids": ids}, is_repeatable=step.is_repeatable)
-    if value is not True:
-        unclear = TransientError if step.is_repeatable else UnknownOutcome
-        raise unclear(f"{step.call} was not answered with true") from Refusal(status, text)
-    return Answer(status, text)
+def _latest(chain: Sequence[Production]) -> Production:
+    """The production that components are scrapped for: the last one, of those that are not cancelled where there are such."""
+    return ([production for production in chain if production.state != "cancel"] or list(chain))[-1]
 
 
-def _origin(event: Reversal | MaterialActual, part: int | None = None) -> str:
-    return f"{event.order_ref} amor {event.event_id}" + ("" if part is None else f" {part}")
+async def _by_lot(client: OdooClient, whole: Part, production: Production, event: Reversal) -> list[Part]:
+    """The pieces by their lot or serial numbers. Raises BusinessError where it is not told which ones are taken back."""
+    posted = event.reverses
+    assert isinstance(posted, MaterialActual)
+    names = lots.names(production, posted)
+    if not names:
+        return [whole]
+    known = await lots.registered(client, whole.product, names)
+    if missing := [name for name in names if name not in known]:
+        raise BusinessError(
+            f"order {event.order_ref}: Odoo does not have the lots {', '.join(missing)} of {whole.name}: correct them there first"
+        )
+    place = (whole.product, whole.name, whole.unit, whole.place, whole.production)
+    if production.tracking == "lot":
+        return [Part(whole.origin, whole.domain, *place, whole.quantity, known[names[0]])]
+    if event.quantity != posted.quantity:
+        raise BusinessError(
+            f"order {event.order_ref}: {plain(event.quantity)} of {len(names)} pieces with serial numbers are taken back, and "
+            "nothing says which: scrap them in Odoo by hand"
+        )
+    origins = {name: f"{whole.origin} serial {name}" for name in names}
+    return [Part(origins[name], ("origin", "=", origins[name]), *place, Decimal(1), known[name]) for name in names]
 
 
-async def _components(client: OdooClient, event: MaterialActual, production: Production) -> list[Part]:
+async def _components(client: OdooClient, event: Scrapped, production: Production) -> list[Part]:
     """What the bill of materials takes for the event's pieces. Raises BusinessError where there is none."""
+    what = f"order {event.order_ref}"
     fields = ["bom_id", "location_src_id"]
     [record] = await client.read("mrp.production/read", {"ids": [production.id], "fields": fields})
     if not record["bom_id"]:
-        raise BusinessError(
-            f"order {event.order_ref} has no bill of materials in Odoo: scrap its components there by hand"
-        )
+        raise BusinessError(f"{what} has no bill of materials in Odoo: scrap its components there by hand")
     bom, place = int(record["bom_id"][0]), int(record["location_src_id"][0])
-    [made] = await client.read("mrp.bom/read", {"ids": [bom], "fields": ["product_qty"]})
+    [made] = await client.read("mrp.bom/read", {"ids": [bom], "fields": ["product_qty", "product_uom_id"]})
+    if shown(made["product_uom_id"]) != production.uom:
+        raise BusinessError(
+            f"{what} counts in {production.uom} and its bill of materials in {shown(made['product_uom_id'])}: scrap there by hand"
+        )
     body = {"domain": [["bom_id", "=", bom]], "fields": ["product_id", "product_qty", "product_uom_id"], "order": "id"}
-    parts = []
+    key, parts = _origin(event.order_ref, event.event_id), dict[int, Part]()
     for line in await client.read("mrp.bom.line/search_read", body):
         product, name = int(line["product_id"][0]), str(line["product_id"][1])
+        if product in event.without:
+            continue
         exact = (
-            Fraction(event.quantity)
-            * Fraction(from_odoo(line["product_qty"]))
-            / Fraction(from_odoo(made["product_qty"]))
+            Fraction(event.pieces) * Fraction(from_odoo(line["product_qty"])) / Fraction(from_odoo(made["product_qty"]))
         )
-        quantity = to_decimal(exact, DIGITS, f"{name} for {event.quantity} scrapped pieces of order {event.order_ref}")
-        unit, key = int(line["product_uom_id"][0]), f"{event.event_id}_{product}"
-        parts.append(
-            Part(_origin(event, product), external_id(key), product, name, unit, place, production.id, quantity)
-        )
+        quantity = to_decimal(exact, event.digits, f"{name} for {event.pieces} scrapped pieces of {what}")
+        origin = f"{key} component {product} of {plain(event.pieces)}"
+        domain = ("origin", "=like", f"{_escaped(key)} component {product} of %")
+        unit = int(line["product_uom_id"][0])
+        if (before := parts.get(product)) is not None:
+            if before.unit != unit:
+                raise BusinessError(
+                    f"{what} has {name} twice in its bill of materials, in two units: scrap it there by hand"
+                )
+            quantity += before.quantity
+        parts[product] = Part(origin, domain, product, name, unit, place, production.id, quantity)
     if not parts:
         raise BusinessError(
-            f"the bill of materials of order {event.order_ref} has no lines in Odoo: scrap there by hand"
+            f"{what} has no components in Odoo but those that consumption events take: its scrap is in what they say; take "
+            "scrap out of the rule that posts it, or scrap there by hand"
         )
-    return parts
+    return list(parts.values())
 
 
 async def _steps(client: OdooClient, parts: Sequence[Part], reason: str, settings: OdooSettings) -> list[Step]:
     tag = {}
     if reason and settings.reasons:
         name = settings.reasons.get(reason, reason)
-        tag = {"scrap_reason_tag_ids/.id": str(await master_data.named(client, master_data.REASON, name))}
+        tag = {"scrap_reason_tag_ids": [[6, 0, [await master_data.named(client, master_data.REASON, name)]]]}
     steps = []
     for part in parts:
         await _check_stock(client, part)
@@ -184,17 +210,31 @@ async def _steps(client: OdooClient, parts: Sequence[Part], reason: str, setting
     return steps
 
 
-async def _scraps(client: OdooClient, origin: str) -> list[dict[str, Any]]:
-    body = {"domain": [["origin", "=", origin]], "fields": ["state"], "order": "id"}
-    return await client.read("stock.scrap/search_read", body)
+async def _found(client: OdooClient, domain: list[Any], wanted: int) -> Found:
+    done = [record for record in await drafts.find(client, domain) if record["state"] == "done"]
+    return Found(is_posted=True, external_id=str(done[0]["id"])) if len(done) >= wanted else Found(is_posted=False)
 
 
 async def _check_stock(client: OdooClient, part: Part) -> None:
-    """Odoo lets stock go below zero without a word."""
-    body = {"ids": [part.product], "fields": ["qty_available"], "context": {"location": part.place}}
+    """Say early what Odoo would ask: whether there is so much, and of which lot."""
+    fields = ["qty_available", "tracking"]
+    body = {"ids": [part.product], "fields": fields, "context": {"location": part.place}}
     [record] = await client.read("product.product/read", body)
+    if record["tracking"] != "none" and part.lot is None:
+        raise BusinessError(
+            f"Odoo tracks {part.name} by {record['tracking']}, and no event names it: scrap it there by hand"
+        )
     there = from_odoo(record["qty_available"])
     if there < part.quantity:
         raise BusinessError(
             f"Odoo has {there} of {part.name} in stock, and {part.quantity} are to be taken out: correct the stock there first"
         )
+
+
+def _origin(order_ref: str, event_id: uuid.UUID) -> str:
+    return f"{order_ref} amor {event_id}"
+
+
+def _escaped(text: str) -> str:
+    """A text as it is in a pattern of Odoo's."""
+    return re.sub(r"([\\%_])", r"\\\1", text)

@@ -134,11 +134,91 @@ async def test_marking_a_done_order_again_posts_nothing(client: Client) -> None:
     assert client.erp.truth()["good_posted"] == 20
 
 
-async def test_stock_falls_below_zero_silently(client: Client) -> None:
-    scrap = await client.call("stock.scrap/create", vals_list=[{"product_id": 1, "scrap_qty": 5000, "location_id": 5}])
-    await client.call("stock.scrap/action_validate", ids=scrap)
-    stock = await client.call("product.product/read", ids=[1], fields=["qty_available"], context={"location": 5})
-    assert stock[0]["qty_available"] < 0
+async def bars(client: Client) -> float:
+    [stock] = await client.call("product.product/read", ids=[3], fields=["qty_available"], context={"location": 5})
+    return float(stock["qty_available"])
+
+
+async def components(client: Client, order: int) -> list[dict[str, Any]]:
+    domain = [["raw_material_production_id", "=", order]]
+    return await client.call(
+        "stock.move/search_read", domain=domain, fields=["quantity", "picked", "state"], order="id"
+    )
+
+
+async def test_components_fall_below_zero_silently(client: Client) -> None:
+    await client.produce(1, 6000)
+    assert await bars(client) == -1000
+
+
+async def test_more_than_is_in_stock_is_scrapped_only_by_a_person(client: Client) -> None:
+    scrap = await client.call("stock.scrap/create", vals_list=[{"product_id": 3, "scrap_qty": 5001, "location_id": 5}])
+    asked = await client.call("stock.scrap/action_validate", ids=scrap)
+    assert asked["res_model"] == "stock.warn.insufficient.qty.scrap"
+    assert await bars(client) == 5000
+
+
+async def test_components_are_reserved_then_picked_by_the_share_of_the_bill_of_materials(client: Client) -> None:
+    assert [move["quantity"] for move in await components(client, 1)] == [20.0, 20.0]
+    await client.call("mrp.production/write", ids=[1], vals={"qty_producing": 6})
+    assert await client.call("mrp.production/set_qty_producing", ids=[1]) is None
+    assert [(move["quantity"], move["picked"]) for move in await components(client, 1)] == [(6.0, True), (6.0, True)]
+
+
+async def test_component_picked_by_hand_is_overwritten_unless_it_is_one_of_manual_consumption(client: Client) -> None:
+    by_share, by_hand = [move["id"] for move in await components(client, 1)]
+    await client.call("stock.move/write", ids=[by_share], vals={"quantity": 9, "picked": True})
+    manual = {"quantity": 9, "picked": True, "manual_consumption": True}
+    await client.call("stock.move/write", ids=[by_hand], vals=manual)
+    assert await client.produce(1, 6, **SPLIT, skip_consumption=True) is True
+    assert [move["quantity"] for move in await components(client, 1)] == [6.0, 9.0]
+    assert [move["quantity"] for move in await components(client, 7)] == [14.0, 14.0], "a backorder begins anew"
+
+
+async def test_other_consumption_than_the_bill_of_materials_is_asked_about(client: Client) -> None:
+    [first, _] = await components(client, 1)
+    manual = {"quantity": 9, "picked": True, "manual_consumption": True}
+    await client.call("stock.move/write", ids=[first["id"]], vals=manual)
+    assert (await client.produce(1, 6, **SPLIT))["res_model"] == "mrp.consumption.warning"
+
+
+async def test_quantity_of_a_done_component_corrects_the_stock_and_that_of_a_cancelled_one_is_refused(
+    client: Client,
+) -> None:
+    first, second = [move["id"] for move in await components(client, 1)]
+    await client.call(
+        "stock.move/write", ids=[second], vals={"quantity": 0, "picked": True, "manual_consumption": True}
+    )
+    await client.produce(1, 20, skip_consumption=True)
+    assert [move["state"] for move in await components(client, 1)] == ["done", "cancel"]
+    await client.call("stock.move/write", ids=[first], vals={"quantity": 23})
+    assert await bars(client) == 5000 - 23
+    assert (await client.answer("stock.move/write", ids=[second], vals={"quantity": 1})).status_code == 422
+
+
+async def test_quantity_of_a_done_order_can_be_written_and_corrects_the_stock(client: Client) -> None:
+    await client.produce(1, 6, **SPLIT)
+    await client.call("mrp.production/write", ids=[1], vals={"qty_producing": 6})
+    assert client.erp.truth()["good_posted"] == 6
+    await client.call("mrp.production/write", ids=[1], vals={"qty_producing": 5})
+    assert client.erp.truth()["good_posted"] == 5
+
+
+async def test_completing_a_part_again_is_refused(client: Client) -> None:
+    await client.produce(1, 6, **SPLIT)
+    again = await client.answer("mrp.production/button_mark_done", ids=[1], context=SPLIT)
+    assert again.status_code == 422
+    assert client.erp.truth()["good_posted"] == 6
+
+
+async def test_lot_is_unique_by_product_and_made_up_where_nobody_names_one(client: Client) -> None:
+    client.erp.store.update("product.product", 1, {"tracking": "lot"}, NOW)
+    await client.call("stock.lot/create", vals_list=[{"name": "L-1", "product_id": 1}])
+    again = await client.answer("stock.lot/create", vals_list=[{"name": "L-1", "product_id": 1}])
+    assert again.status_code == 422
+    await client.produce(1, 20)
+    [order] = await client.call("mrp.production/read", ids=[1], fields=["lot_producing_ids"])
+    assert order["lot_producing_ids"] == [2]
 
 
 async def test_validating_a_done_scrap_posts_it_again(client: Client) -> None:

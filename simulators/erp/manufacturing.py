@@ -1,0 +1,125 @@
+"""Models of manufacturing: orders, the moves of their components, scrap, unbuilding."""
+
+from __future__ import annotations
+
+from simulators.erp.model import Model
+
+PRODUCTION = Model(
+    "mrp.production",
+    {
+        "name": False,
+        "origin": False,
+        "product_id": False,
+        "product_qty": 1.0,
+        "product_uom_id": 1,
+        "qty_producing": 0.0,
+        "qty_produced": 0.0,
+        "bom_id": False,
+        "state": "draft",
+        "picking_type_id": 11,
+        "date_start": False,
+        "date_deadline": False,
+        "date_finished": False,
+        "reservation_state": False,
+        "priority": "0",
+        "location_src_id": 5,
+        "location_dest_id": 5,
+        "backorder_sequence": 0,
+        "consumption": "flexible",
+        "product_tracking": "none",
+        "lot_producing_ids": [],
+        "workorder_ids": [],
+        "prints_when_done": False,
+        "user_id": False,
+        "company_id": 1,
+    },
+    {
+        "product_id": "product.product",
+        "product_uom_id": "uom.uom",
+        "picking_type_id": "stock.picking.type",
+        "bom_id": "mrp.bom",
+        "location_src_id": "stock.location",
+        "location_dest_id": "stock.location",
+        "company_id": "res.company",
+    },
+    "WH/MO/{:05d}",
+)
+
+SCRAP = Model(
+    "stock.scrap",
+    {
+        "name": False,
+        "product_id": False,
+        "scrap_qty": 1.0,
+        "product_uom_id": 1,
+        "production_id": False,
+        "location_id": 5,
+        "scrap_location_id": 9,
+        "origin": False,
+        "state": "draft",
+        "date_done": False,
+        "lot_id": False,
+        "scrap_reason_tag_ids": [],
+        "company_id": 1,
+    },
+    {
+        "product_id": "product.product",
+        "lot_id": "stock.lot",
+        "product_uom_id": "uom.uom",
+        "production_id": "mrp.production",
+        "location_id": "stock.location",
+        "scrap_location_id": "stock.location",
+        "company_id": "res.company",
+    },
+    "SP/{:05d}",
+)
+
+MOVE = Model(
+    "stock.move",
+    {
+        "product_id": False,
+        "product_uom": 1,
+        "product_uom_qty": 0.0,
+        "quantity": 0.0,
+        "picked": False,
+        "manual_consumption": False,
+        "state": "confirmed",
+        "raw_material_production_id": False,
+        "production_id": False,
+        "scrap_id": False,
+        "bom_line_id": False,
+        "has_tracking": "none",
+        "location_id": 5,
+        "location_dest_id": 7,
+        "company_id": 1,
+    },
+    {
+        "product_id": "product.product",
+        "product_uom": "uom.uom",
+        "raw_material_production_id": "mrp.production",
+        "production_id": "mrp.production",
+        "scrap_id": "stock.scrap",
+        "bom_line_id": "mrp.bom.line",
+        "location_id": "stock.location",
+        "location_dest_id": "stock.location",
+        "company_id": "res.company",
+    },
+)
+
+UNBUILD = Model(
+    "mrp.unbuild",
+    {
+        "name": False,
+        "product_id": False,
+        "product_qty": 1.0,
+        "product_uom_id": 1,
+        "mo_id": False,
+        "lot_id": False,
+        "location_id": 5,
+        "location_dest_id": 5,
+        "state": "draft",
+        "company_id": 1,
+    },
+    {"product_id": "product.product", "product_uom_id": "uom.uom", "mo_id": "mrp.production", "lot_id": "stock.lot"},
+    "UB/{:05d}",
+)
