@@ -7,6 +7,8 @@ from typing import Any
 
 Row = dict[str, Any]
 
+AUTOMATIC = ("id", "display_name", "create_date", "write_date")
+
 
 @dataclass(frozen=True, slots=True)
 class Model:
@@ -19,10 +21,4 @@ class Model:
 
     def has(self, name: str) -> bool:
         """Whether a record has the field."""
-        return name in self.defaults or name in
-
-
-AUTOMATIC
-
-
-AUTOMATIC = ("id", "display_name", "create_date", "write_date")
+        return name in self.defaults or name in AUTOMATIC
