@@ -119,6 +119,12 @@ async def test_whole_of_yield_and_scrap_is_taken_back_by_a_line_each(connector, 
     assert await connector.plan(taken_back(both, 9)) == []
 
 
+async def test_scrap_and_consumption_whose_predecessors_are_missing_are_for_a_person(connector):
+    for event in (actual(2, 6, 2, disposition=Disposition.SCRAP), replace(consumed(2), cumulative=Decimal(6))):
+        with pytest.raises(BusinessError, match=r"4 (PCS)? came before"):
+            await connector.plan(event)
+
+
 async def test_scrap_is_taken_back_in_parts(connector, bc):
     scrap = actual(4, 4, disposition=Disposition.SCRAP, reason="SURFACE")
     await carry(connector, scrap)

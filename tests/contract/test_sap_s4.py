@@ -171,6 +171,11 @@ async def test_closed_period_of_a_partial_reversal_is_posted_today_at_both_steps
     assert days[1:] == [datetime.now(UTC).date()] * 2
 
 
+async def test_scrap_whose_predecessor_is_missing_is_for_a_person(connector):
+    with pytest.raises(BusinessError, match="0 PC posted, and 4 PC came before"):
+        await connector.plan(scrapped(2, 6, 2))
+
+
 async def test_whole_confirmation_that_is_taken_back_is_cancelled_and_nothing_else(connector, sap):
     scrap = scrapped(4, 4)
     await carry(connector, scrap)
@@ -361,8 +366,8 @@ async def test_confirmed_yield_is_that_of_the_last_operation(connector):
 
 
 async def test_pages_of_theirs_that_are_shorter_than_ours_are_read_to_the_end(connector, sap):
-    """An event that is not found because its page was not read is posted twice."""
-    sap.system.store.page = 2
+    """An event that is not found because its page was not read is posted twice. Document numbers begin anew each year."""
+    sap.system.store.page, sap.system.store.numbers = 2, 3
     for sequence in range(1, 8):
         await carry(connector, pieces(1, sequence, sequence))
     for sequence in range(1, 8):

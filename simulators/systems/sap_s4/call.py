@@ -27,7 +27,7 @@ class Store:
     """What the services share.
 
     `page`: how many rows an answer has at most; `other_stock`: rows of stock beside that of bookings; `late`: how many answers to
-    questions for documents come before the update task has written the newest.
+    questions for documents come before the update task has written the newest; `numbers`: how many documents a year has numbers for.
     """
 
     business: Business
@@ -35,6 +35,7 @@ class Store:
     other_stock: list[Row] = field(default_factory=list)
 
     late: int = 0
+    numbers: int = 10**8
 
     def movements(self) -> list[Booking]:
         """Items of material documents."""

@@ -14,12 +14,12 @@ from simulators.systems.sap_s4.odata import ODataError, Row, one
 
 _MOVEMENTS: Final[dict[str, tuple[str, Use]]] = {"101": ("02", "good"), "261": ("03", "consumption")}
 _REVERSING: Final = {"102": "101", "262": "261"}
-_YEAR: Final = "2026"
+_FIRST_YEAR: Final = 2026
 
 
 def items(call: Call) -> Response:
     """A_MaterialDocumentItem."""
-    return call.listing(_row(booking) for booking in call.store.shown())
+    return call.listing(_row(call.store, booking) for booking in call.store.shown())
 
 
 def post(call: Call) -> Response:
@@ -29,7 +29,9 @@ def post(call: Call) -> Response:
     if not isinstance(sent, list) or len(sent) != 1:
         raise ODataError(400, "M7/003", "The document has no item")
     booking = _book(call, sent[0])
-    return one({**_header(booking), "to_MaterialDocumentItem": {"results": [_row(booking)]}}, 201)
+    return one(
+        {**_header(call.store, booking), "to_MaterialDocumentItem": {"results": [_row(call.store, booking)]}}, 201
+    )
 
 
 def cancel(store: Store, booking: Booking) -> Booking:
@@ -68,18 +70,19 @@ def stock_row(store: Store, material: str, place: str, batch: str, level: Decima
     }
 
 
-def _header(booking: Booking) -> Row:
+def _header(store: Store, booking: Booking) -> Row:
+    year, number = divmod(booking.id, store.numbers)
     return {
-        "MaterialDocumentYear": _YEAR,
-        "MaterialDocument": f"49{booking.id:08}",
+        "MaterialDocumentYear": str(_FIRST_YEAR + year),
+        "MaterialDocument": f"49{number:08}",
         "ReferenceDocument": booking.reference,
     }
 
 
-def _row(booking: Booking) -> Row:
+def _row(store: Store, booking: Booking) -> Row:
     fields = booking.fields
     return {
-        **{name: value for name, value in _header(booking).items() if name != "ReferenceDocument"},
+        **{name: value for name, value in _header(store, booking).items() if name != "ReferenceDocument"},
         "MaterialDocumentItem": "1",
         "Material": booking.item,
         "ManufacturingOrder": booking.order,
@@ -89,7 +92,7 @@ def _row(booking: Booking) -> Row:
         "QuantityInEntryUnit": f"{abs(booking.quantity):.3f}",
         "EntryUnit": fields["EntryUnit"],
         "Batch": booking.lot,
-        "to_MaterialDocumentHeader": _header(booking),
+        "to_MaterialDocumentHeader": _header(store, booking),
         "to_SerialNumbers": [{"SerialNumber": serial} for serial in fields.get("serials", [])],
     }
 

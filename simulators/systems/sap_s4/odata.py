@@ -104,9 +104,11 @@ def _moment(name: str, value: Any) -> datetime | None:
 def listing(rows: list[Row], query: Mapping[str, str], *, page: int = 1000) -> Response:
     """A set, by `$filter`, `$orderby`, `$skip`, `$top`, `$select`, `$expand`; at most `page` rows, and `__next` where there are more."""
     found = filtered(rows, query.get("$filter", ""))
-    if order := query.get("$orderby"):
-        found.sort(key=lambda row: [str(row[name]) for name in order.split(",")])
     first = int(query.get("$skiptoken", query.get("$skip", 0)))
+    if order := query.get("$orderby"):
+        if first // page % 2:
+            found.reverse()  # rows of equal keys come in any order, each time another
+        found.sort(key=lambda row: [str(row[name]) for name in order.split(",")])
     top = int(query.get("$top", len(found)))
     part = found[first : first + min(top, page)]
     document: dict[str, Any] = {"results": [_shaped(row, query) for row in part]}
