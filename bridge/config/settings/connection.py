@@ -72,6 +72,14 @@ class TlsSettings(Table):
         return self.model_copy(update=given)
 
 
+def _proxy(value: SecretStr) -> SecretStr:
+    if value.get_secret_value() not in ("", "none") and not value.get_secret_value().startswith(
+        ("http://", "https://")
+    ):
+        raise ValueError('is the address of a proxy, http://host:port, or "none"')
+    return value
+
+
 class HttpConnectorTable(RateTable):
     """What every connector over HTTP can be told."""
 
@@ -79,6 +87,10 @@ class HttpConnectorTable(RateTable):
     url: str = Field(pattern=r"^https?://")
     auth: AuthSettings = NoAuth()
     tls: TlsSettings = TlsSettings()
+    proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(
+        SecretStr(""),
+        description='Proxy to the system, such as http://proxy:3128; "none": go straight. Default: the environment\'s.',
+    )
     timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
     poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
     max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")

@@ -9,20 +9,23 @@ from __future__ import annotations
 import ssl
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from types import TracebackType
 from typing import Any, Final, Self
+from urllib.parse import urlsplit
 
 import httpx
 
-from bridge.config.settings.connection import HttpConnectorTable, TlsSettings
+from bridge.config.settings.connection import HttpConnectorTable, OAuth2Auth
 from bridge.erp.connector import Refusal
+from bridge.erp.http import tls
 from bridge.erp.http.credentials import credentials
 from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.exchange import CHANGING, UNREADABLE, Reply, Request, exchange
 from bridge.erp.http.failure import Judge, failure, unreadable
 from bridge.erp.http.lines import Lines
-from bridge.errors import SetupError, TransientError
+from bridge.erp.http.proxy import proxy_to, secrets_of
+from bridge.errors import TransientError
 from bridge.model.text import storable
 
 _LONGEST_SHOWN: Final = 2000  # characters of an answer that are kept for people
@@ -48,11 +51,16 @@ class HttpClient:
         self._deadline_s = 2 * settings.timeout_s
         self._credentials = credentials(settings.auth, self._deadline_s)
         most = settings.max_in_flight + 1  # one for each stream in flight and one for the poller
+        context, proxy = tls.context(settings.tls), proxy_to(settings.url, settings)
+        self._secrets |= secrets_of(proxy)
         self._http = httpx.AsyncClient(
             base_url=f"{settings.url.rstrip('/')}/",
             headers={"Accept": "application/json", **(headers or {})},
             timeout=httpx.Timeout(settings.timeout_s),
-            transport=Lines(most, _tls(settings.tls)),
+            transport=Lines(most, context, proxy),
+            mounts=_elsewhere(settings, context, proxy),
+            # Cookies belong to a CSRF token's session. Else none are kept: a session's cookie beside a key confuses some systems.
+            cookies=None if csrf is not None else CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         )
 
     async def __aenter__(self) -> Self:
@@ -133,21 +141,12 @@ class HttpClient:
         return self._secrets | self._credentials.secrets() | tokens
 
 
-@cache
-def _machine_tls() -> ssl.SSLContext:
-    """The machine's own certificates; read once."""
-    return ssl.create_default_context()
-
-
-def _tls(settings: TlsSettings) -> ssl.SSLContext:
-    """Raises SetupError where a file is missing or holds no certificate."""
-    if settings == TlsSettings():
-        return _machine_tls()
-    try:
-        context = ssl.create_default_context(cafile=settings.ca_file)
-        if settings.certificate_file is not None:
-            context.load_cert_chain(settings.certificate_file, settings.key_file)
-    except (OSError, ssl.SSLError) as error:
-        files = ", ".join(str(path) for _, path in settings if path is not None)
-        raise SetupError(f"TLS files of a connector cannot be used ({files}): {error}") from error
-    return context
+def _elsewhere(
+    settings: HttpConnectorTable, context: ssl.SSLContext, proxy: str | None
+) -> dict[str, httpx.AsyncBaseTransport] | None:
+    """The way to the server of tokens, where another proxy leads to it than to the system."""
+    if not isinstance(settings.auth, OAuth2Auth):
+        return None
+    address = urlsplit(settings.auth.token_url)
+    other = proxy_to(settings.auth.token_url, settings)
+    return None if other == proxy else {f"all://{address.hostname}": Lines(1, context, other)}

@@ -22,6 +22,7 @@ from bridge.errors import CredentialsError, TransientError
 # A token is renewed so long before its end that no request arrives with one that has just expired.
 _MARGIN_S: Final = 30.0
 _LIFETIME_S: Final = 300.0  # of a token that does not say
+_LATER: Final = frozenset({408, 425, 429})
 
 
 class Credentials(Protocol):
@@ -88,17 +89,20 @@ class ClientCredentials:
         return True
 
     async def _fetch(self, http: httpx.AsyncClient) -> None:
-        response = await exchange(http, self._request(), {"Accept": "application/json"}, self._deadline_s)
-        answer = _object(response)
-        if response.status_code in {400, 401, 403}:
+        try:
+            response = await exchange(http, self._request(), {"Accept": "application/json"}, self._deadline_s)
+        except TransientError as error:
+            raise TransientError(f"{self._settings.token_url} gives no token: {error}") from error
+        answer, status = _object(response), response.status_code
+        if 400 <= status < 500 and status not in _LATER:
             # `error` is one of RFC 6749, 5.2; a description may repeat what was sent.
             raise CredentialsError(
-                f"{self._settings.token_url} gives no token ({response.status_code}): {str(answer.get('error', 'no reason'))[:100]}"
-            ) from Refusal(response.status_code, str(answer.get("error", ""))[:100])
+                f"{self._settings.token_url} gives no token ({status}): {str(answer.get('error', 'no reason'))[:100]}"
+            ) from Refusal(status, str(answer.get("error", ""))[:100])
         token, lifetime = answer.get("access_token"), answer.get("expires_in", _LIFETIME_S)
         if not response.is_success or not isinstance(token, str) or not token:
             wait = retry_after(response.headers.get("Retry-After"), datetime.now(UTC))
-            raise TransientError(f"{self._settings.token_url} gives no token ({response.status_code})", wait)
+            raise TransientError(f"{self._settings.token_url} gives no token ({status})", wait)
         self._token = token
         self._ends_at = asyncio.get_running_loop().time() + _usable_s(lifetime)
 

@@ -12,7 +12,8 @@ from urllib.parse import quote, urlencode
 
 import httpx
 
-from bridge.errors import ConnectorError, TransientError, UnknownOutcome
+from bridge.erp.http import tls
+from bridge.errors import ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.text import storable
 
 CHANGING: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
@@ -74,7 +75,8 @@ async def exchange(
     """Send the request and read its answer within the deadline; the response's content is read.
 
     httpx limits the wait for each piece of an answer; an answer in drops needs a limit of its own.
-    Raises TransientError where nothing went out, and what `request.unclear` says where it may have been carried out.
+    Raises TransientError where nothing went out, CredentialsError where our certificate is refused, and what `request.unclear` says
+    where it may have been carried out.
     """
     body: dict[str, Any] = {"json": request.json} if request.json is not None else {"content": request.content}
     # A blank goes out as %20: SAP Gateway takes a plus for a plus.
@@ -85,10 +87,22 @@ async def exchange(
             http.stream(request.method, url, headers={**request.headers, **headers}, **body) as response,
         ):
             return await _read(response)
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise TransientError(f"the system cannot be reached: {_name(error)}") from error
-    except (httpx.HTTPError, TimeoutError) as error:
-        raise request.unclear(f"{request.shown} went out and no answer came: {_name(error)}") from error
+    except (httpx.HTTPError, TimeoutError, OSError) as error:
+        raise _failed(request, error) from error
+
+
+def _failed(request: Request, error: Exception) -> ConnectorError:
+    """What it means that no answer came."""
+    if (broken := tls.in_chain(error)) is not None:
+        if tls.is_refusal(broken):
+            return CredentialsError(f"the system refuses the connection: {tls.words(broken)}")
+        if isinstance(error, httpx.ConnectError):
+            return TransientError(f"the system cannot be reached: {tls.words(broken)}")
+    if isinstance(error, httpx.ProxyError):
+        return TransientError(f"the system cannot be reached: the proxy says {error}")
+    if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
+        return TransientError(f"the system cannot be reached: {_name(error)}")
+    return request.unclear(f"{request.shown} went out and no answer came: {_name(error)}")
 
 
 async def _read(response: httpx.Response) -> httpx.Response:

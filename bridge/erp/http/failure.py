@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from urllib.parse import urlsplit
 
 from bridge.erp.connector import Refusal
 from bridge.erp.http.exchange import Reply, Request
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
+from bridge.model.text import storable
 
 
 class Kind(StrEnum):
@@ -65,7 +67,7 @@ def by_status(status: int, says: str | None) -> Verdict:
 
 def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
     """The error of the verdict, with the answer as its cause."""
-    words = verdict.says or reply.text or "without a word"
+    words = verdict.says or _moved(reply) or reply.text or "without a word"
     error: ConnectorError
     match verdict.kind:
         case Kind.TRANSIENT:
@@ -87,6 +89,15 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
             )
     error.__cause__ = Refusal(reply.status, reply.text, is_own_fault=verdict.kind is Kind.OWN_FAULT)
     return error
+
+
+def _moved(reply: Reply) -> str:
+    """Redirections are not followed: what goes elsewhere would take the credentials with it."""
+    if not 300 <= reply.status < 400 or "location" not in reply.headers:
+        return ""
+    there = urlsplit(reply.headers["location"])
+    where = f"{there.scheme}://{there.netloc}" if there.netloc else there.path
+    return f"it sends us to {storable(where[:200])}: if that is the system's address, give it to the connector's url"
 
 
 def unreadable(request: Request, reply: Reply, what: str) -> ConnectorError:

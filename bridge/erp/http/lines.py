@@ -16,9 +16,9 @@ import httpx
 class Lines(httpx.AsyncBaseTransport):
     """At most `most` requests at a time; one more waits for a line, as long as the caller's deadline lets it."""
 
-    def __init__(self, most: int, verify: ssl.SSLContext | bool = True) -> None:
+    def __init__(self, most: int, verify: ssl.SSLContext | bool = True, proxy: str | None = None) -> None:
         one = httpx.Limits(max_connections=1, max_keepalive_connections=1)
-        self._lines = [httpx.AsyncHTTPTransport(verify=verify, limits=one) for _ in range(most)]
+        self._lines = [httpx.AsyncHTTPTransport(verify=verify, limits=one, proxy=proxy) for _ in range(most)]
         self._free = list(self._lines)
         self._room = asyncio.Semaphore(most)
 

@@ -14,6 +14,7 @@ from datetime import timedelta
 from urllib.parse import quote, quote_plus
 
 import pytest
+from pydantic import ValidationError
 
 from bridge.config.settings.connection import HttpConnectorTable
 from bridge.erp.http import HttpClient, Request, by_status
@@ -164,6 +165,175 @@ async def test_token_that_cannot_be_had_leaves_nothing_unclear_and_tells_no_secr
     assert "s3cret" not in f"{raised.value} {raised.value.__cause__}"
     if answer.startswith(b"HTTP/1.1 503"):
         assert raised.value.retry_after == timedelta(seconds=7)
+
+
+async def test_token_that_expires_under_many_requests_is_renewed_by_one_request():
+    """All of them are refused with the old token before the new one is there."""
+    refused = 0
+
+    def answer(asked: Asked) -> bytes:
+        nonlocal refused
+        if "/token" in asked.line:
+            return http(200, b'{"access_token": "t%d"}' % (1 if not refused else 2))
+        refused += asked.headers["authorization"] == "Bearer t1"
+        return http(401 if asked.headers["authorization"] == "Bearer t1" else 200)
+
+    async with serving(answer) as server:
+        auth = {**OAUTH, "token_url": f"{server.url}/token"}
+        async with client(server.url, auth=auth, max_in_flight=8) as system:
+            await asyncio.gather(*(system.send(POST) for _ in range(8)))
+    assert sum("/token" in asked.line for asked in server.asked) == 2
+    assert sum(asked.headers.get("authorization") == "Bearer t2" for asked in server.asked) == 8
+
+
+async def test_token_whose_time_is_over_is_renewed_before_the_next_request():
+    made = 0
+
+    def answer(asked: Asked) -> bytes:
+        nonlocal made
+        made += "/token" in asked.line
+        return http(200, b'{"access_token": "t%d", "expires_in": 0}' % made)
+
+    async with serving(answer) as server:
+        system = client(server.url, auth={**OAUTH, "token_url": f"{server.url}/token"})
+        async with system:
+            await system.send(POST)
+            await system.send(POST)
+    assert [asked.headers["authorization"] for asked in server.asked if "/token" not in asked.line] == [
+        "Bearer t1",
+        "Bearer t2",
+    ]
+
+
+async def test_server_of_tokens_that_is_away_is_transient_and_named_and_nothing_goes_to_the_system():
+    async with serving(lambda _: http(200)) as server:
+        away = "http://127.0.0.1:1/token"
+        async with client(server.url, auth={**OAUTH, "token_url": away}) as system:
+            with pytest.raises(TransientError, match=f"{away} gives no token: the system cannot be reached"):
+                await system.send(POST)
+    assert server.asked == []
+
+
+@pytest.mark.parametrize(
+    ("status", "error"),
+    [
+        (400, CredentialsError),
+        (403, CredentialsError),
+        (404, CredentialsError),
+        (429, TransientError),
+        (500, TransientError),
+        (302, TransientError),
+    ],
+)
+async def test_status_of_the_server_of_tokens_says_who_must_act(status, error):
+    refusal = http(status, b'{"error": "invalid_client"}')
+    async with serving(lambda _: refusal) as server:
+        system = client(server.url, auth={**OAUTH, "token_url": f"{server.url}/token"})
+        async with system:
+            with pytest.raises(error):
+                await system.send(POST)
+    assert len(server.asked) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize(
+    "auth", [{"type": "api_key", "key": "k7", "header": "X-Key"}, {"type": "basic", "user": "u", "password": "p"}]
+)
+async def test_redirection_is_not_followed_so_that_no_key_goes_elsewhere_and_is_told(status, auth):
+    async with serving(lambda _: http(200)) as other:
+        moved = http(status, b"", Location=f"{other.url}/stolen?key=1")
+        async with serving(lambda _: moved) as server, client(server.url, auth=auth) as system:
+            for request, error in ((GET, TransientError), (POST, UnknownOutcome)):
+                with pytest.raises(
+                    error, match=f"it sends us to {other.url}: if that is the system's address"
+                ) as raised:
+                    await system.send(request)
+                assert "stolen" not in str(raised.value)
+    assert other.asked == []
+
+
+async def test_cookies_are_kept_for_a_csrf_session_only():
+    """Frappe takes a session's cookie before a key, and asks for a token then."""
+    answer = http(200, Set_Cookie="sid=Guest; path=/")
+    async with serving(lambda _: answer) as server, client(server.url) as system:
+        await system.send(GET)
+        await system.send(POST)
+    assert not any("cookie" in asked.headers for asked in server.asked)
+
+
+async def test_address_of_ip_version_6_is_one():
+    try:
+        listening = await asyncio.start_server(Scripted(lambda _: http(200)).talk, "::1", 0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    async with listening, client(f"http://[::1]:{listening.sockets[0].getsockname()[1]}") as system:
+        assert (await system.send(POST)).status == 200
+
+
+@pytest.fixture
+def environment(monkeypatch):
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.upper(), raising=False)
+    return monkeypatch
+
+
+async def test_proxy_of_the_environment_carries_requests_and_its_exceptions_do_not(environment):
+    async with serving(lambda _: http(200)) as proxy:
+        environment.setenv("HTTP_PROXY", proxy.url.removeprefix("http://"))  # many leave the scheme out
+        environment.setenv("NO_PROXY", "inside.example")
+        async with client("http://erp.example:8069", auth={"type": "api_key", "key": "k7"}) as system:
+            await system.send(POST)
+        async with client("http://inside.example:1", timeout_s=0.2) as system:
+            with pytest.raises(TransientError):
+                await system.send(POST)
+    assert [asked.line for asked in proxy.asked] == ["POST http://erp.example:8069/api/things HTTP/1.1"]
+
+
+async def test_this_machine_is_never_behind_a_proxy_of_the_environment(environment):
+    environment.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with serving(lambda _: http(200)) as server, client(server.url) as system:
+        await system.send(POST)
+    assert len(server.asked) == 1
+
+
+async def test_proxy_of_the_connector_comes_before_the_environments_and_none_is_none(environment):
+    environment.setenv("HTTP_PROXY", "http://127.0.0.1:1")
+    async with serving(lambda _: http(200)) as proxy:
+        async with client("http://erp.example", proxy=proxy.url.replace("//", "//user:s3cret-7731@")) as system:
+            await system.send(POST)
+            assert "7731" not in system.readable("the proxy's s3cret-7731")
+        assert proxy.asked[0].headers["proxy-authorization"].startswith("Basic ")
+        async with client("http://erp.example.invalid", proxy="none", timeout_s=1) as system:
+            with pytest.raises(TransientError):
+                await system.send(POST)
+    assert len(proxy.asked) == 1
+
+
+async def test_tokens_come_by_the_way_that_leads_to_their_server(environment):
+    async with serving(token_server(["t1"])) as proxy, serving(lambda _: http(200)) as server:
+        environment.setenv("HTTP_PROXY", proxy.url)
+        async with client(server.url, auth={**OAUTH, "token_url": "http://login.example/token"}) as system:
+            await system.send(POST)
+    assert [asked.line for asked in proxy.asked] == ["POST http://login.example/token HTTP/1.1"]
+    assert [asked.headers["authorization"] for asked in server.asked] == ["Bearer t1"]
+
+
+async def test_proxy_that_refuses_the_way_left_nothing_unclear(environment):
+    async with serving(lambda _: http(407, b"who are you")) as proxy:
+        system = client("https://erp.example", proxy=proxy.url)
+        async with system:
+            with pytest.raises(TransientError, match="cannot be reached: the proxy says 407"):
+                await system.send(POST)
+    assert proxy.asked[0].line == "CONNECT erp.example:443 HTTP/1.1"
+
+
+def test_proxy_that_http_does_not_go_through_is_told(environment):
+    environment.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
+    with pytest.raises(SetupError, match="is a socks5 proxy"):
+        client("http://erp.example")
+    with pytest.raises(ValidationError, match="is the address of a proxy"):
+        client("http://erp.example", proxy="proxy:3128")
 
 
 def csrf_server(is_required_once: bool = False) -> Callable[[Asked], bytes]:
