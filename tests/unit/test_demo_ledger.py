@@ -17,12 +17,14 @@ def faults_line(developed, tickets, requested):
         "good_made": 0,
         "scrap_made": 0,
         "by_order": {},
+        "by_machine": {},
         "faults": [{"machine": machine, "mode": mode} for machine, mode in developed],
     }
     erp = {
         "good_posted": 0,
         "good_posted_by_origin": {},
         "scrap_posted_by_product": {},
+        "consumed_by_product": {},
         "maintenance_requests": [{"equipment": machine} for machine in requested],
     }
     totals = dict.fromkeys(Ledger.__dataclass_fields__, 0)

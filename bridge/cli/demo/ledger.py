@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from statistics import quantiles
 from typing import Any, Final
@@ -16,6 +17,7 @@ from rich.table import Table
 from bridge.store.ledger import Ledger
 
 _PERCENTILES: Final = ("p50", "p95", "p99")
+_BAR: Final = "BAR-60"
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +25,7 @@ class Line:
     """One balance: what the sides say, and whether they agree."""
 
     what: str
-    sides: tuple[tuple[str, int], ...]
+    sides: tuple[tuple[str, int | float], ...]
     is_of_the_same: bool = True  # false: the numbers count different things, whatever they are
 
     @property
@@ -51,6 +53,7 @@ def balance(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> lis
         ),
         _by_order(plant, database, erp),
         _scrap(plant, database, erp),
+        _material(plant, database, erp),
         _faults(plant, database, erp),
     ]
 
@@ -75,6 +78,17 @@ def _scrap(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line
     components = tuple((f"{code} in the ERP", int(number)) for code, number in sorted(books.items()))
     sides = (("made", plant["scrap_made"]), ("counted", database.scrap), ("posted", database.scrap_posted))
     return Line("scrap", (*sides, *components))
+
+
+def _material(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
+    """Lengths of bar: every piece that a saw cut, good or scrap, took one."""
+    sawn = sum(sum(pieces.values()) for name, pieces in plant["by_machine"].items() if name.startswith("saw"))
+    posted, books = database.material_posted.get(_BAR, Decimal(0)), erp["consumed_by_product"].get(_BAR, 0)
+    return Line("bars", (("sawn", sawn), ("posted", _plain(posted)), ("in the ERP", books)))
+
+
+def _plain(quantity: Decimal) -> int | float:
+    return int(quantity) if quantity == quantity.to_integral_value() else float(quantity)
 
 
 def _faults(plant: dict[str, Any], database: Ledger, erp: dict[str, Any]) -> Line:
