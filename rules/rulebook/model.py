@@ -87,7 +87,7 @@ class PostingAction:
     per_piece: Decimal = Decimal(1)
     location: str = ""
     segment: str = ""
-    ends_with_order: bool = True
+    ends_with_order: bool = False
     lot: str | None = None
 
 

@@ -47,7 +47,7 @@ def read_posting(reader: Reader, item: Item, condition: Condition | None) -> Pos
         per_piece=_per_piece(reader, fields.item_of("per_piece")),
         location=fields.take("location", text, ""),
         segment=fields.take("segment", text, ""),
-        ends_with_order=fields.take("final", one_of(FINAL.__getitem__, list(FINAL)), True),
+        ends_with_order=fields.take("final", one_of(FINAL.__getitem__, list(FINAL)), False),
         lot=_lot(reader, fields.item_of("lot")),
     )  # fmt: skip
     fields.close()

@@ -202,7 +202,7 @@ def _posting(connector: Schema) -> Schema:
         },
         "location": _text("kind: consumed. Where it came from. Default: as the ERP has it."),
         "segment": _text("kind: performance. Number of the operation in the ERP. Default: the order as a whole."),
-        "final": {"enum": list(FINAL), "default": "order_end",
+        "final": {"enum": list(FINAL), "default": "never",
                   "description": "kind: performance. Whether the last one of a machine and order is final."},
     }, "connector")  # fmt: skip
 

@@ -78,7 +78,7 @@ PERFORMANCE = """
   inputs: {good: {tag: parts.good, counter: {modulus: 65536, max_delta: 500}}}
   on: "delta(good) > 0"
   actions:
-    - erp_posting: {connector: erp, kind: performance, segment: "0010", batch: {max_qty: 10, max_wait: 20s}}
+    - erp_posting: {connector: erp, kind: performance, segment: "0010", final: order_end, batch: {max_qty: 10, max_wait: 20s}}
 """
 LATE_SCRAP = """
 - id: rejected-later

@@ -139,7 +139,7 @@ async def test_performance_has_yield_and_scrap_since_the_last_one_and_is_final_w
 
 
 async def test_performance_that_is_never_final_says_nothing_at_the_end_of_an_order(database_dsn: str, tmp_path: Path):
-    rules = PERFORMANCE.replace('segment: "0010"', "final: never")
+    rules = PERFORMANCE.replace('segment: "0010", final: order_end, ', "")
     async with stage(database_dsn, tmp_path, rules) as bench:
         for second in range(3):
             await bench.feed.send(count(FINAL, second, parts__good=second))
