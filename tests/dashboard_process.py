@@ -91,11 +91,12 @@ async def _until_ready(tower: Tower, task: asyncio.Task[None]) -> None:
 class TowerProcess:
     """The control tower as a process, which a test may kill and start again on the same port."""
 
-    def __init__(self, dsn: str, folder: Path) -> None:
+    def __init__(self, dsn: str, folder: Path, connectors: str = "") -> None:
+        """`connectors`: further tables of the configuration, as TOML."""
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._file = folder / "amor.toml"
-        self._file.write_text(_CONFIGURATION.format(dsn=dsn, port=self.port))
+        self._file.write_text(_CONFIGURATION.format(dsn=dsn, port=self.port) + connectors)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:

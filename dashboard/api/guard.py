@@ -96,7 +96,8 @@ class Guard:
         if found is not None:
             return None
         if scope["method"] == "GET" and "text/html" in headers.get("accept", ""):
-            return RedirectResponse(f"/login?next={quote(path)}", 303)
+            query = scope.get("query_string", b"").decode("latin-1")
+            return RedirectResponse(f"/login?next={quote(path + ('?' + query if query else ''))}", 303)
         return JSONResponse({"detail": "log in first"}, 401)
 
     async def _websocket(self, scope: Scope, receive: Receive, send: Send) -> None:

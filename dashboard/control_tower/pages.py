@@ -17,6 +17,7 @@ from psycopg_pool import PoolTimeout
 from bridge.store import live
 from dashboard.api.tower import Tower
 from dashboard.control_tower.alarms_page import alarms_page
+from dashboard.control_tower.erp_page import erp_page
 from dashboard.control_tower.machine_page import away_page, machine_page, unknown_page
 from dashboard.control_tower.plant_page import plant_page
 from dashboard.control_tower.shell import shell
@@ -81,6 +82,8 @@ async def page_of(tower: Tower, address: str) -> Component:
         return plant_page(machines)
     if address.rstrip("/") == "/alarms":
         return alarms_page()
+    if address.rstrip("/") == "/erp":
+        return erp_page()
     if match := _MACHINE.match(address):
         for machine in machines:
             if machine["id"] == int(match[1]):

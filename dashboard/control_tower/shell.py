@@ -45,6 +45,11 @@ def _header(plant: str) -> Component:
                 [
                     html.A("Plant", href="/", **data(go="", place="/")),
                     html.A("Alarms", href="/alarms", **data(go="", place="/alarms")),
+                    html.A(
+                        ["ERP", html.Span(className="parked", hidden=True, **data(live="parked"))],
+                        href="/erp",
+                        **data(go="", place="/erp"),
+                    ),
                 ],
                 className="places",
                 **aria(label="Pages"),

@@ -16,6 +16,7 @@
     alarms: new Map(),
     tickets: new Map(),
     orders: [],
+    erp: null, // connectors, and the events that need attention
     points: new Map(), // tag id -> [source time ms, value, quality]
     sources: {},
     me: null,
@@ -81,6 +82,7 @@
       state.alarms = keyed(frame.alarms);
       state.tickets = keyed(frame.tickets);
       state.orders = frame.orders;
+      state.erp = frame.erp;
       takePoints(frame.points);
       tell("all");
     },
@@ -123,6 +125,13 @@
       state.tickets = keyed(frame.tickets);
       tell("tickets");
     },
+    erp: function (frame) {
+      state.erp = frame.erp;
+      tell("erp");
+    },
+    question: function (frame) {
+      tell("question", frame.question);
+    },
     heartbeat: function (frame) {
       setServerTime(frame.server_time);
       state.database = frame.database;
@@ -147,7 +156,7 @@
   }
   amor.login = function () {
     leaving = true;
-    window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname));
+    window.location.assign("/login?next=" + encodeURIComponent(window.location.pathname + window.location.search));
   };
   // A refused handshake looks like a lost connection: ask whether we are still logged in.
   function askWhoIAm() {
@@ -202,23 +211,41 @@
     var age_s = (performance.now() - state.heard_at) / 1000;
     return { pulse: age_s > SILENT_S ? "stale" : "live", age_s: age_s };
   };
+  // What the server says is wrong, in its words: a text, or one for each field.
+  function words(status, detail) {
+    if (typeof detail === "string") return detail;
+    if (!Array.isArray(detail)) return "the server answered " + status;
+    return detail
+      .map(function (problem) {
+        return problem.loc[problem.loc.length - 1] + ": " + problem.msg;
+      })
+      .join("; ");
+  }
+  function checked(answer) {
+    if (answer.status === 401) amor.login();
+    if (answer.ok) return answer;
+    return answer.json().then(
+      function (said) {
+        throw new Error(words(answer.status, said.detail));
+      },
+      function () {
+        throw new Error("the server answered " + answer.status);
+      }
+    );
+  }
   amor.post = function (path, body) {
     return fetch(path, {
       method: "POST",
       headers: { "content-type": "application/json" },
       body: JSON.stringify(body || {}),
-    }).then(function (answer) {
-      if (answer.status === 401) amor.login();
-      if (!answer.ok) throw new Error("the server answered " + answer.status);
-      return answer;
-    });
+    }).then(checked);
   };
   amor.get = function (path) {
-    return fetch(path).then(function (answer) {
-      if (answer.status === 401) amor.login();
-      if (!answer.ok) throw new Error("the server answered " + answer.status);
-      return answer.json();
-    });
+    return fetch(path)
+      .then(checked)
+      .then(function (answer) {
+        return answer.json();
+      });
   };
   amor.start = function () {
     connect();

@@ -120,6 +120,7 @@
     amor.drawCharts(page);
     if (page.dataset.page === "plant") fillPlant();
     if (page.dataset.page === "alarms") amor.fillAlarms();
+    if (page.dataset.page === "erp") amor.fillErp(isNew);
     if (machine) fillMachine(machine[0]);
   };
 
