@@ -14,7 +14,7 @@ from bridge.erp.http import ClosedPeriod
 from bridge.errors import BusinessError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.production import Disposition, Reversal, event_id
 from tests.contract.scenes import AT, ORDER, actual, carry, pieces
-from tests.erp_systems.declarative import Described
+from tests.erp_systems.declarative import DESCRIPTIONS, Described
 
 PROTOCOLS = ["rest", "json_rpc", "xml_rpc", "soap", "graphql"]
 NASTY = "L-1 <b>&\"']]>{order_ref}\\{{ é漢 %2e%2e/"
@@ -120,6 +120,16 @@ async def test_stock_is_told_and_what_is_not_known_is_left_out(connector, descri
     here, yard, moon = Place("HSG-L1", "FINISHED"), Place("HSG-L1", "YARD"), Place("HSG-L1", "MOON")
     places = [here, Place("HSG-L1", ""), yard, moon, Place(NASTY, "")]
     assert await connector.read_stock(places) == {here: Decimal("2.5"), Place("HSG-L1", ""): Decimal("2.5"), yard: 0}
+
+
+async def test_answer_without_what_is_taken_from_it_is_for_a_person_and_never_an_empty_value(tmp_path):
+    text = (DESCRIPTIONS / "rest.toml").read_text().replace('item_code = "product"', 'article = "sku"')
+    (tmp_path / "d.toml").write_text(text)
+    async with Described() as described, Declarative(described.settings(file=tmp_path / "d.toml")) as connector:
+        with pytest.raises(
+            BusinessError, match="the answer to GET rest/orders/ has nothing at sku, where article is taken from"
+        ):
+            await connector.plan(pieces(1, 1))
 
 
 async def test_factor_is_not_left_out_where_nobody_says_which_item_the_order_makes(described):

@@ -177,16 +177,23 @@ class Declarative:
             lookup = self._lookup(event, {**before, **asked})
             value = await self._endpoint.ask(question.request, lookup)
             asked |= {name: at(value, path) for name, path in question.take.items()}
-            lookup = self._lookup(event, {**before, **asked})
-            for condition in question.require:
-                found = at(value, condition.path)
-                wanted = None if condition.is_one_of is None else [fill(one, lookup) for one in condition.is_one_of]
-                if not is_met(found, wanted):
-                    told = self._endpoint.words(condition.otherwise, lookup)
-                    raise BusinessError(
-                        told or f"the system says {found!r} at {condition.path}, not {wanted or 'anything'}"
-                    )
+            self._require(question, value, self._lookup(event, {**before, **asked}))
         return asked
+
+    def _require(self, question: Ask, value: Any, lookup: Lookup) -> None:
+        """Whether an answer says what it must, and all that is taken from it."""
+        for condition in question.require:
+            found = at(value, condition.path)
+            wanted = None if condition.is_one_of is None else [fill(one, lookup) for one in condition.is_one_of]
+            if not is_met(found, wanted):
+                told = self._endpoint.words(condition.otherwise, lookup)
+                raise BusinessError(
+                    told or f"the system says {found!r} at {condition.path}, not {wanted or 'anything'}"
+                )
+        for name, path in question.take.items():
+            if at(value, path) is None:
+                call = self._endpoint.call(question.request)
+                raise BusinessError(f"the answer to {call} has nothing at {path}, where {name} is taken from")
 
     def _lookup(self, event: Event, asked: Values) -> Lookup:
         return lookup_in({**self._values(event, asked), **asked}, self._settings.time_zone)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -48,16 +49,20 @@ class Condition(Table):
     """Something that an answer must say: at `path`, one of `is_one_of`; without it, anything that is not empty."""
 
     path: AnswerPath
-    is_one_of: list[str | int | bool] | None = None
+    is_one_of: list[str | int | bool] | None = Field(None, min_length=1)
     otherwise: str = Field("", description="What a person is told where it does not hold; may have placeholders.")
 
 
 class FailureRule(Table):
     """What an answer means. The first rule that fits decides, before the status does."""
 
-    status: list[int] = Field(default_factory=list, description="One of these statuses. Default: any.")
+    status: list[Annotated[int, Field(ge=100, le=599)]] = Field(
+        default_factory=list, description="One of these statuses. Default: any."
+    )
     path: AnswerPath | None = Field(None, description="... and something at this path of the answer")
-    is_one_of: list[str | int | bool] | None = Field(None, description="... that is one of these. Default: not empty.")
+    is_one_of: list[str | int | bool] | None = Field(
+        None, min_length=1, description="... that is one of these. Default: not empty."
+    )
     means: Literal["transient", "own_fault", "credentials", "business", "closed_period", "unknown", "posted"]
     says: AnswerPath = Field("", description="Where the answer says why. Default: all of it.")
 
@@ -169,7 +174,9 @@ def load(file: Path) -> Description:
         text = file.read_text(encoding="utf-8")
         raw = tomllib.loads(text)
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError([Problem(str(file), 0, 0, "", f"cannot be read: {error}")]) from error
+        where = re.search(r"\(at line (\d+), column (\d+)\)", str(error))
+        line, column = (int(where[1]), int(where[2])) if where else (0, 0)
+        raise ConfigError([Problem(str(file), line, column, "", f"cannot be read: {error}")]) from error
     found = places.places(text)
     mistakes = list(mistakes_in(raw))
     description: Description | None = None

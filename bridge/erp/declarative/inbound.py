@@ -84,12 +84,14 @@ async def _read(
         return []
     found: list[dict[str, Any]] = []
     known: dict[str, Any] = {"since": since or _FIRST, "cursor": ""}
+    seen: set[str] = set()
     for _ in range(_MOST_PAGES):
         answer = await endpoint.ask(table.request, lookup_in(known, zone))
         found += [_row(table, record) for record in listed(at(answer, table.items))]
         cursor = None if table.next is None else at(answer, table.next)
-        if not is_met(cursor, None) or cursor == known["cursor"]:
+        if not is_met(cursor, None) or str(cursor) in seen:
             break
+        seen.add(str(cursor))
         known["cursor"] = cursor
     return readable(found, read)
 

@@ -6,12 +6,11 @@ Works on the tables as they were read, so that these mistakes are told beside th
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from typing import Any, Final
 
 from bridge.config import places
+from bridge.erp.declarative.scopes import mistake_in, scope, takes
 from bridge.erp.declarative.template import Placeholder, placeholders
-from bridge.erp.declarative.values import FIELDS, FORMS, READING, STOCK, TOTALS
 
 Mistake = tuple[places.Path, str]
 
@@ -24,6 +23,14 @@ _OWN: Final[Mapping[str, frozenset[str]]] = {
 }
 
 
+_COUNTED: Final = ("wip_to_fg", "scrap", "consumed")
+_CREDENTIALS: Final = "credentials belong into the connector's auth, where nobody reads them"
+_OF_HTTP: Final = "it is made for each request"
+_ELSEWHERE: Final = "leads elsewhere: it is a path below the connector's url, to which alone the key goes"
+_NOT_HERE: Final = {
+    **dict.fromkeys(("authorization", "proxy-authorization", "cookie"), _CREDENTIALS),
+    **dict.fromkeys(("content-length", "host", "transfer-encoding", "connection", "expect"), _OF_HTTP),
+}
 _KEY: Final = {"rest": "path", "graphql": "document"}
 _NEEDED: Final = {
     "orders": frozenset({"number", "external_id", "product", "quantity", "due", "state"}),
@@ -41,13 +48,28 @@ def mistakes_in(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     for path, found in _strings(raw):
         if isinstance(found, ValueError):
             yield path, str(found)
-        elif mistake := _unknown(found, _known(raw, path)):
+        elif mistake := mistake_in(found, *scope(raw, path)):
             yield path, mistake
+    yield from takes(raw)
     for name, fields in _NEEDED.items():
         table = raw.get(name)
         if isinstance(table, Mapping) and (missing := fields - set(table.get("fields", {}))):
             yield (name, "fields"), f"lacks {', '.join(sorted(missing))}"
     yield from _unasked(raw)
+    yield from _idle(raw)
+
+
+def _idle(raw: Mapping[str, Any]) -> Iterator[Mistake]:
+    """What would never do anything, or leads elsewhere."""
+    if isinstance(address := raw.get("path"), str) and _leads_elsewhere(address):
+        yield ("path",), _ELSEWHERE
+    for number, rule in enumerate(raw.get("failure", []) if isinstance(raw.get("failure"), list) else []):
+        if isinstance(rule, Mapping) and not rule.get("status") and "path" not in rule:
+            yield ("failure", number), "fits no answer: give it a status, or a path that leads to something"
+    events = raw.get("event")
+    for kind, table in events.items() if isinstance(events, Mapping) else ():
+        if kind not in _COUNTED and isinstance(table, Mapping) and "total" in table:
+            yield ("event", kind, "total"), f"is compared for {', '.join(_COUNTED)} only"
 
 
 def _unasked(raw: Mapping[str, Any]) -> Iterator[Mistake]:
@@ -76,18 +98,17 @@ def _misfits(protocol: str, path: places.Path, request: Mapping[str, Any]) -> It
         yield path, f"a request of {protocol} needs {needed}"
     if any(True for _ in placeholders(request.get("call", ""))):
         yield (*path, "call"), "is fixed: values go into params"
-
-
-def _unknown(found: Placeholder, known: frozenset[str]) -> str:
-    """What is wrong with a placeholder; empty: nothing."""
-    if found.name not in known:
-        close = get_close_matches(found.name, sorted(known), 1)
-        meant = f"; did you mean {{{close[0]}}}" if close else f"; there are {', '.join(sorted(known))}"
-        return f"{{{found.name}}} is unknown here{meant}"
-    if found.form not in FORMS:
-        close = get_close_matches(found.form, sorted(FORMS), 1) or [", ".join(sorted(FORMS - {""}))]
-        return f"{{{found.name}:{found.form}}}: unknown form; did you mean {close[0]}"
-    return ""
+    if isinstance(address := request.get("path"), str):
+        if "://" in address or address.startswith("//"):
+            yield (
+                (*path, "path"),
+                "leads elsewhere: it is a path below the connector's url, to which alone the key goes",
+            )
+        if "?" in address or "#" in address:
+            yield (*path, "path"), "has more than a path: what stands behind a ? goes into query"
+    for name in request.get("headers", {}) if isinstance(request.get("headers"), Mapping) else ():
+        if name.lower() in _NOT_HERE:
+            yield (*path, "headers", name), f"has no place here: {_NOT_HERE[name.lower()]}"
 
 
 def requests_in(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, Mapping[str, Any]]]:
@@ -126,26 +147,5 @@ def _others(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, A
             yield from _others(inner, (*path, index))
 
 
-def _known(raw: Mapping[str, Any], path: places.Path) -> frozenset[str]:
-    """The placeholders that may stand at a place."""
-    match path:
-        case ("event", str(kind), *_):
-            table = raw["event"][kind]
-            return FIELDS.get(kind, frozenset()) | _taken(table)
-        case ("totals", *_):
-            return TOTALS
-        case ("stock", *_):
-            return STOCK
-        case ("check_item", *_):
-            return frozenset({"item"})
-        case ("check_equipment", *_):
-            return frozenset({"equipment_id"})
-        case _:
-            return READING
-
-
-def _taken(value: Any) -> frozenset[str]:
-    if isinstance(value, Mapping):
-        own = frozenset(value["take"]) if isinstance(value.get("take"), Mapping) else frozenset()
-        return own.union(*(_taken(inner) for inner in value.values()))
-    return frozenset().union(*(_taken(inner) for inner in value)) if isinstance(value, list) else frozenset()
+def _leads_elsewhere(address: str) -> bool:
+    return "://" in address or address.startswith("//")

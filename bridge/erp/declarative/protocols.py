@@ -64,6 +64,7 @@ class Rest:
             )
         elif filled.get("xml") is not None:
             body, headers = filled["xml"].encode(), {"Content-Type": "application/xml; charset=utf-8"} | headers
+        headers = {name: _header(name, str(value)) for name, value in headers.items()}
         method = filled.get("method") or "GET"
         query = {name: str(value) for name, value in filled.get("query", {}).items()}
         return Request(method, filled["path"].lstrip("/"), is_repeatable, query, headers, filled.get("body"), body)
@@ -122,7 +123,7 @@ class XmlRpc:
         """The one value, or the fault."""
         from_xml(reply.content)  # refuses what its parser would follow
         try:
-            values, _ = xmlrpc.client.loads(reply.content.decode("utf-8", "replace"), use_builtin_types=True)
+            values, _ = xmlrpc.client.loads(reply.content, use_builtin_types=True)
         except xmlrpc.client.Fault as fault:
             found = {"fault": {"code": fault.faultCode, "string": storable(str(fault.faultString))}}
             return Answered(found, failed=True, says=storable(str(fault.faultString)))
@@ -151,6 +152,15 @@ class GraphQl:
             texts = [str(error.get("message", "")) for error in errors if isinstance(error, dict)]
             return Answered(answer, failed=True, says="; ".join(texts))
         return Answered(answer.get("data"))
+
+
+def _header(name: str, text: str) -> str:
+    """The text itself. Raises ValueError where a header cannot carry it (RFC 9110, 5.5): it would end it, or not go out at all."""
+    if not (text.isascii() and text.isprintable()) or text != text.strip():
+        raise ValueError(
+            f"the header {name} cannot carry {text[:40]!r}: it takes ASCII on one line; put it into the body"
+        )
+    return text
 
 
 def _exact(value: Any) -> Any:

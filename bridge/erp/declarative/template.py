@@ -14,6 +14,7 @@ from typing import Any, Final
 from urllib.parse import quote
 from xml.sax.saxutils import escape
 
+NAME: Final = re.compile("[a-z_][a-z0-9_]*")
 _NO_XML: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _PART: Final = re.compile(r"\{\{|\}\}|\{([a-z_][a-z0-9_]*)(?::([a-z_0-9]+))?\}|[{}]")
 
@@ -88,8 +89,19 @@ def fill(value: Any, lookup: Lookup) -> Any:
 
 
 def fill_path(text: str, lookup: Lookup) -> str:
-    """An address below the connector's: each value is one part of it, whatever is in it."""
-    return _escaped(text, lookup, lambda value: quote(value, safe=""))
+    """An address below the connector's: each value is one part of it, whatever is in it.
+
+    Raises ValueError for a value that would make it another address: an empty one, or one that makes a part `.` or `..`.
+    """
+    path = ""
+    for part in parse(text):
+        value = part if isinstance(part, str) else quote(as_text(lookup(part), part), safe="")
+        if not value:
+            raise ValueError(f"{{{getattr(part, 'name', '')}}} is empty, and a part of the address {text}")
+        path += value
+    if path != text and {".", ".."} & set(path.split("/")):
+        raise ValueError(f"the address {path!r} would lead elsewhere")
+    return path
 
 
 def fill_xml(text: str, lookup: Lookup) -> str:

@@ -85,6 +85,80 @@ def test_every_mistake_is_told_with_file_line_and_field(tmp_path):
         assert any(words in message for message in matching), (line, field, words, told)
 
 
+HOSTILE = """\
+protocol = "rest"
+[[failure]]
+means = "business"
+[[failure]]
+status = [42]
+is_one_of = []
+means = "business"
+[event.scrap.lookup]
+request = { path = "find/{number}", headers = { Authorization = "Bearer 1", "Content-Length" = "1" } }
+id = "id"
+[[event.scrap.ask]]
+request = { path = "//evil.example/{number}" }
+require = [{ path = "n", is_one_of = ["{number}"] }]
+take = { number = "n", quantity = "q", "Bad Name" = "b" }
+[[event.scrap.ask]]
+request = { path = "https://evil.example/{number}" }
+[[event.scrap.step]]
+name = "post"
+request = { method = "POST", path = "a?b=1", body = { a = "{event_id:number}", b = "{occurred_at:hex}", c = "{number:number}", d = "{late}" } }
+[[event.scrap.step]]
+name = "more"
+ask = [{ request = { path = "x/{late}" }, take = { late = "l" } }]
+request = { method = "POST", path = "x/{late}/{number}" }
+[event.performance.lookup]
+request = { path = "x/{event_id}" }
+id = "id"
+[event.performance.total]
+request = { path = "x" }
+path = "t"
+[[event.performance.step]]
+name = "p"
+repeatble = true
+request = { path = "x" }
+"""
+
+
+def test_description_of_somebody_who_means_harm_or_guesses_is_told_everything(tmp_path):
+    (tmp_path / "d.toml").write_text(HOSTILE)
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "d.toml")
+    told = [(problem.line, problem.field, problem.message) for problem in raised.value.problems]
+    for line, field, words in [
+        (2, "failure[0]", "fits no answer"),
+        (5, "failure[1].status[0]", "greater than or equal to 100"),
+        (6, "failure[1].is_one_of", "at least 1 item"),
+        (9, "event.scrap.lookup.request.path", "{number} is unknown here"),
+        (9, "event.scrap.lookup.request.headers.Authorization", "belong into the connector's auth"),
+        (9, "event.scrap.lookup.request.headers.Content-Length", "is made for each request"),
+        (12, "event.scrap.ask[0].request.path", "leads elsewhere"),
+        (12, "event.scrap.ask[0].request.path", "{number} is unknown here"),
+        (14, "event.scrap.ask[0].take.quantity", "is the event's own"),
+        (14, "event.scrap.ask[0].take.Bad Name", "is no name of a placeholder"),
+        (16, "event.scrap.ask[1].request.path", "leads elsewhere"),
+        (19, "event.scrap.step[0].request.path", "has more than a path"),
+        (19, "event.scrap.step[0].request.body.a", "it has hex, short, text, upper"),
+        (19, "event.scrap.step[0].request.body.b", "it has date, epoch_ms, epoch_s, text, time"),
+        (19, "event.scrap.step[0].request.body.d", "{late} is unknown here"),
+        (22, "event.scrap.step[1].ask[0].request.path", "{late} is unknown here"),
+        (27, "event.performance.total", "is compared for wip_to_fg, scrap, consumed only"),
+        (32, "event.performance.step[0].repeatble", "did you mean repeatable"),
+    ]:
+        assert any((line, field) == each[:2] and words in each[2] for each in told), (line, field, words, told)
+    assert len(told) == 18, told
+
+
+def test_mistake_in_the_toml_itself_has_its_line_and_column(tmp_path):
+    (tmp_path / "d.toml").write_text('protocol = "rest"\n[event.scrap.lookup\n')
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "d.toml")
+    (problem,) = raised.value.problems
+    assert (problem.line, problem.column) == (2, 20)
+
+
 EVENT = """\
 protocol = "json_rpc"
 [event.scrap.lookup]
@@ -229,12 +303,49 @@ def test_number_that_a_double_cannot_hold_is_refused():
         in_form(Decimal("0.1234567890123456789"), Placeholder("q", "number"), "")
 
 
-@given(st.text())
+@given(st.text(min_size=1).filter(lambda text: text not in {".", ".."}))
 def test_any_text_stays_one_part_of_a_path(text):
     path = fill_path("orders/{x}/rows", lambda part: text)
     assert path.count("/") == 2
     assert not set("?#") & set(path)
     assert unquote(path) == f"orders/{text}/rows"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"), [("", "{x} is empty"), (".", "would lead elsewhere"), ("..", "would lead elsewhere")]
+)
+def test_value_that_would_make_it_another_address_is_refused(text, words):
+    """HTTP clients and servers take a part `..` for a step up, and two slashes for one."""
+    for template in ("orders/{x}/rows", "orders/{x}"):
+        with pytest.raises(ValueError, match=words):
+            fill_path(template, lambda part: text)
+    assert fill_path("orders/a{x}.json", lambda part: "..") == "orders/a...json"
+
+
+@pytest.mark.parametrize("text", ["a\r\nX-Admin: 1", "a\nb", "é", " a", "a ", "\x00"])
+def test_header_that_would_end_or_not_go_out_is_refused(text):
+    filled = {"path": "x", "headers": {"X-Lot": text}}
+    with pytest.raises(ValueError, match="the header X-Lot cannot carry"):
+        Rest("json").encode(filled, is_repeatable=False)
+    sent = Rest("json").encode({"path": "x", "headers": {"X-Count": 5}}, is_repeatable=False)
+    assert sent.headers == {"X-Count": "5"}
+
+
+BOMB = """<?xml version="1.0" encoding="utf-16"?><!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY c "&a;&a;&a;&a;&a;&a;">]>
+<methodResponse><params><param><value><string>&c;</string></value></param></params></methodResponse>"""
+
+
+def test_document_type_is_refused_in_every_encoding():
+    for content in (BOMB.encode("utf-16"), BOMB.replace("utf-16", "utf-8").encode()):
+        with pytest.raises(UnreadableError, match="DTD"):
+            from_xml(content)
+        with pytest.raises(UnreadableError):
+            XmlRpc("").decode(reply(content))
+
+
+def test_answer_of_xml_rpc_is_read_in_the_encoding_that_it_names():
+    text = '<?xml version="1.0" encoding="iso-8859-1"?><methodResponse><params><param><value><string>Gehäuse</string></value></param></params></methodResponse>'
+    assert XmlRpc("").decode(reply(text.encode("latin-1"))).value == "Gehäuse"
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"], exclude_characters="\ufffe\uffff")))
