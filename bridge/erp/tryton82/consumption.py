@@ -16,9 +16,10 @@ from bridge.erp.connector import Found, Step
 from bridge.erp.quantity import Units
 from bridge.erp.tryton82.client import TrytonClient
 from bridge.erp.tryton82.lots import check_lot, lot_value
-from bridge.erp.tryton82.order import Move, Order, Unit, find_by_total, reached
+from bridge.erp.tryton82.order import Move, Order, find_by_total, reached
 from bridge.erp.tryton82.start import Told, check_open
 from bridge.erp.tryton82.taking import Taking, check_stock, discard_lost, entry, take_steps
+from bridge.erp.tryton82.unit import FIELDS, Unit
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual
 
@@ -36,7 +37,7 @@ class Product:
 
 async def read_product(client: TrytonClient, code: str) -> Product:
     """The product with the code. Raises BusinessError where there is not exactly one."""
-    fields = [f"default_uom.{name}" for name in ("symbol", "name", "digits")]
+    fields = [f"default_uom.{name}" for name in FIELDS]
     records = await client.search("product.product", [["code", "=", code]], fields, limit=2)
     if len(records) != 1:
         raise BusinessError(

@@ -17,46 +17,23 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bridge.erp.connector import Found
 from bridge.erp.quantity import Units, from_number
+from bridge.erp.tryton82 import unit as units_of_measure
 from bridge.erp.tryton82.client import TrytonClient, day_of
+from bridge.erp.tryton82.unit import Unit
 from bridge.errors import BusinessError
 
-_UNIT: Final = ("unit.symbol", "unit.name", "unit.digits")
+_UNIT: Final = tuple(f"unit.{name}" for name in units_of_measure.FIELDS)
 _MOVE: Final = (
     "state", "quantity", "internal_quantity", "assignation_required", "origin", "product.code", "from_location", "to_location.type",
     *_UNIT,
 )  # fmt: skip
 _ORDER: Final = (
     "reference", "number", "state", "quantity", "effective_start_date", "product.code", *_UNIT,
-    "location", "company.currency", "company.timezone", "warehouse.waste_locations.name", "warehouse.waste_locations.code",
+    *(f"product.default_uom.{name}" for name in units_of_measure.FIELDS), "location", "company.currency", "company.timezone", "warehouse.waste_locations.name", "warehouse.waste_locations.code",
 )  # fmt: skip
 _LOT: Final = ("lot.number",)  # a field of the module stock_lot
 _INTERNAL_DIGITS: Final = 9  # no unit of Tryton's has more
 CLOSED: Final = frozenset({"done", "cancelled"})
-_PIECE_NAMES: Final = frozenset({"u", "Unit"})
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """A unit of measure; people may call it by its symbol or its name."""
-
-    id: int
-    names: tuple[str, str]
-    digits: int
-
-    @classmethod
-    def from_record(cls, record: dict[str, Any]) -> Self:
-        """Read symbol, name and digits."""
-        return cls(int(record["id"]), (str(record["symbol"]), str(record["name"])), int(record["digits"]))
-
-    def amount(self, units: Units, quantity: Decimal, uom: str, item: str) -> Decimal:
-        """A quantity of an event in this unit. Raises BusinessError where units or digits do not fit."""
-        posted = units.posted(quantity, uom, item, self.digits)
-        if not ({posted.uom} if posted.uom else _PIECE_NAMES) & set(self.names):
-            raise BusinessError(
-                f"the event counts {item} in {posted.uom or 'pieces'}, Tryton in {self.names[0]}: name the unit in the "
-                "connector's units, or its factor in items"
-            )
-        return posted.quantity
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +102,7 @@ class Order:
     product: int
     product_code: str
     unit: Unit
+    stock_unit: Unit
     location: int
     currency: int
     zone: ZoneInfo
@@ -148,6 +126,7 @@ class Order:
                 product=int(record["product"]["id"]),
                 product_code=str(record["product"]["code"] or ""),
                 unit=unit,
+                stock_unit=Unit.from_record(record["product"]["default_uom"]),
                 location=int(record["location"]),
                 currency=int(record["company"]["currency"]),
                 zone=ZoneInfo(record["company"]["timezone"] or "UTC"),
@@ -164,6 +143,10 @@ class Order:
                 f"production {name} of Tryton's cannot be read: {type(error).__name__} {error}: it needs a product, a "
                 "quantity, a unit and a warehouse"
             ) from error
+
+    def amount(self, units: Units, quantity: Decimal, uom: str, item: str) -> Decimal:
+        """A quantity of what the order makes in its unit. Raises BusinessError where it is not exact there or in stock."""
+        return self.unit.amount(units, quantity, uom, item, self.stock_unit)
 
     def good(self) -> list[Move]:
         """Outputs of the product into storage."""

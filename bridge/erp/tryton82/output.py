@@ -123,8 +123,8 @@ def _amounts(order: Order, event: MaterialActual, units: Units) -> tuple[Decimal
             "connector's items, or correct the event's order"
         )
     return (
-        order.unit.amount(units, event.quantity, event.uom, item),
-        order.unit.amount(units, event.cumulative, event.uom, item),
+        order.amount(units, event.quantity, event.uom, item),
+        order.amount(units, event.cumulative, event.uom, item),
     )
 
 

@@ -63,9 +63,7 @@ class Mark:
     def planned(cls, order: Order, event: ProductionPerformance, units: Units) -> Self:
         """What the event would leave now."""
         item = units.ours(order.product_code)
-        yielded, scrapped = (
-            order.unit.amount(units, amount, event.uom, item) for amount in (event.yielded, event.scrapped)
-        )
+        yielded, scrapped = (order.amount(units, amount, event.uom, item) for amount in (event.yielded, event.scrapped))
         return cls(Share(yielded, done(order.good())), Share(scrapped, done(order.scrap())))
 
     def text(self, event: ProductionPerformance) -> str:

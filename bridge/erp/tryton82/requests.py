@@ -20,6 +20,7 @@ _REACHED: Final = {
     "do": ("done",),
     "cancel": ("cancelled",),
 }
+_MISSING: Final = ": its inputs are not all in stock, and what is there is reserved for it: book the stock that is there, then replay this event"
 _THERE: Final = Answer(200, "already carried out")
 
 
@@ -96,7 +97,7 @@ class Requests:
             return Answer(reply.status, reply.text)
         state = record["state"] if "state" in record else await self._state(path)
         if state not in states:
-            missing = ": its inputs are not all in stock" if action == "assign_try" else ""
+            missing = _MISSING if action == "assign_try" else ""
             raise BusinessError(
                 f"{step.call} was answered with success and left the state {state}{missing}"
             ) from Refusal(reply.status, reply.text)

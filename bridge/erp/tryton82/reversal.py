@@ -28,10 +28,11 @@ class TakenBack:
     @classmethod
     def of(cls, order: Order, event: Reversal, original: Move, units: Units) -> TakenBack:
         """Raises BusinessError where units do not fit."""
+        stock = order.stock_unit if original.product == order.product else None
         named = event.reverses.item if isinstance(event.reverses, MaterialActual) else ""
         item, uom = named or units.ours(order.product_code), event.reverses.uom
         quantity, cumulative = (
-            original.unit.amount(units, amount, uom, item) for amount in (event.quantity, event.cumulative)
+            original.unit.amount(units, amount, uom, item, stock) for amount in (event.quantity, event.cumulative)
         )
         domain = [["origin", "=", original.reference], ["product", "=", original.product]]
         return cls(order, original, Taking(original.product_code, domain, quantity, cumulative))
