@@ -34,17 +34,6 @@ class Level:
     is_on_its_way: bool
 
 
-async def take_turn(connection: Connection, source: str) -> bool:
-    """Become the one who asks a system for its stock, until `end_turn` or the end of the session; False where another is."""
-    row = await (await connection.execute(_QUERIES.take_turn, {"source": source})).fetchone()
-    return row is not None and bool(row["is_taken"])
-
-
-async def end_turn(connection: Connection, source: str) -> None:
-    """Let others ask."""
-    await connection.execute(_QUERIES.end_turn, {"source": source})
-
-
 async def last_levels(connection: Connection, source: str) -> Mapping[Stream, Level]:
     """What the streams of a source were last told."""
     rows = await connection.execute(_QUERIES.last_levels, {"source": source})

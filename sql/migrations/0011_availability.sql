@@ -39,3 +39,16 @@ create table stock_level (
 );
 comment on column stock_level.source is 'The connector whose system knows the stock; target is the one that is told.';
 comment on column stock_level.location is 'Empty: all that the system counts as its stock.';
+
+-- How far what business systems tell of themselves (orders, shipments, states of requests) was read: instants of our own clock.
+create table inbound_mark (
+    connector text not null,
+    what text not null check (what in ('orders', 'shipments', 'states')),
+    system text not null,
+    read_at timestamptz not null,
+    wide_at timestamptz not null,
+    full_at timestamptz not null,
+    primary key (connector, what)
+);
+comment on column inbound_mark.system is 'The address that was read: of another system everything is read anew.';
+comment on column inbound_mark.wide_at is 'When what changed was last read with much overlap, full_at when everything was.';

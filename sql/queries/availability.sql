@@ -1,12 +1,5 @@
 -- Levels of stock on their way to warehouses and shops.
 
--- name: take_turn
--- One relay at a time asks a system for its stock and writes what it heard: an older answer never follows a newer one.
-select pg_try_advisory_lock(hashtextextended('amor availability|' || %(source)s, 0)) as is_taken;
-
--- name: end_turn
-select pg_advisory_unlock(hashtextextended('amor availability|' || %(source)s, 0));
-
 -- name: last_levels
 select l.target, l.item, l.location, l.sequence, l.available, o.state <> 'done' as is_on_its_way
 from stock_level as l

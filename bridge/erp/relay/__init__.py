@@ -82,7 +82,7 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack)
 
 def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator[Task]:
     yield partial(_listen, lane)
-    yield partial(follow, lane, timedelta(seconds=table.poll_s))
+    yield partial(follow, lane, str(table.url), timedelta(seconds=table.poll_s))  # a secret address stays one
     yield partial(dispatch, lane)
     yield partial(answer_questions, lane)
     if isinstance(table, WebhookSettings) and table.listen_port:

@@ -24,7 +24,7 @@ from bridge.erp.connectors import make
 from bridge.erp.relay.dispatcher import Lane
 from bridge.errors import BusinessError, ConfigError, ConnectorError, Problem
 from bridge.model.production import EventKind
-from bridge.store import availability
+from bridge.store import availability, turn
 from bridge.store.availability import Stream
 from bridge.store.database import Connection
 
@@ -39,12 +39,14 @@ async def tell_levels(
 ) -> None:
     """Tell until `stop`. Raises psycopg errors where the database goes away."""
     stock = Stock(lane, list(dict.fromkeys(Place(level.item, level.location) for level in levels)))
+    # One relay at a time asks and writes what it heard: an older answer never follows a newer one.
+    mine = f"availability|{lane.name}"
     failures = held_back = 0
     while not stop.is_set():
         await lane.gate.ready(stop)
         if stop.is_set():
             return
-        if not await availability.take_turn(connection, lane.name):
+        if not await turn.take(connection, mine):
             await _wait(stop, _TURN)
             continue
         lane.stock_moved.clear()
@@ -52,7 +54,7 @@ async def tell_levels(
         try:
             found = await stock.read()
         except ConnectorError as error:
-            await availability.end_turn(connection, lane.name)
+            await turn.end(connection, mine)
             failures += 1
             lane.gate.failed(error)
             wait = lane.rhythm.retry.delay(failures, random.random(), lane.rhythm.asked(error))  # noqa: S311  # jitter
@@ -61,7 +63,7 @@ async def tell_levels(
         lane.gate.worked()
         failures = 0
         is_held_back = await _tell(connection, lane.name, levels, found, at)
-        await availability.end_turn(connection, lane.name)
+        await turn.end(connection, mine)
         held_back = held_back + 1 if is_held_back else 0
         await _wait(stop, SOONEST)
         again = min(every, SOONEST * 2 ** min(held_back, 16)) if held_back else every
