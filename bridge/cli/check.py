@@ -25,11 +25,11 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
         settings = load_settings(file)
     except ConfigError as error:
         return _report(error.problems, err)
-    from bridge.cli.erp import connector_problems, master_data_problems
+    from bridge.cli.erp import carried_kinds, connector_problems, master_data_problems
     from bridge.cli.stock_levels import level_problems, unknown_levels
     from rules.rulebook import check_rules
 
-    if problems := [*check_rules(settings), *connector_problems(settings, file)]:
+    if problems := [*check_rules(settings, carried_kinds(settings)), *connector_problems(settings, file)]:
         return _report(problems, err)
     if problems := level_problems(settings, file):
         return _report(problems, err)

@@ -126,13 +126,14 @@ def connector_problems(settings: Settings, file: Path) -> list[Problem]:
 
 
 def carried_kinds(settings: Settings) -> dict[str, frozenset[EventKind]]:
-    """The kinds of event that each connector carries; without those that `connector_problems` tells of."""
-    from bridge.erp.connectors import make
+    """The kinds of event that each connector to a business system carries; without those that `connector_problems` tells of."""
+    from bridge.erp.connectors import CONNECTORS, make
 
     kinds = {}
     for table in settings.connector:
         with suppress(ConfigError, SetupError):
-            kinds[table.name] = make(table).kinds
+            if table.type in CONNECTORS:
+                kinds[table.name] = make(table).kinds
     return kinds
 
 

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from bridge.cli.app import app
 from bridge.cli.check import excerpt
 from bridge.errors import ConfigError
+from tests.erp_systems.declarative import DESCRIPTIONS
 
 PLANT = """[plant]
 name = "acme"
@@ -111,3 +112,34 @@ def test_schema_is_printed_as_json():
 
 def test_functions_are_printed_with_their_values():
     assert re.search(r"`mean\(x, window\)`.*\| 11\.4 \|", run("functions").output)
+
+
+CONNECTOR = """[[connector]]
+name = "erp"
+type = "declarative"
+url = "http://localhost/api"
+auth = {{ type = "api_key", key = "k" }}
+file = "{file}"
+"""
+PERFORMANCE = """- id: confirmed
+  inputs: {good: {tag: parts.good, counter: {}}}
+  on: "delta(good) > 0"
+  actions:
+    - erp_posting: {connector: erp, kind: KIND}
+"""
+
+
+def test_posting_that_the_connector_cannot_carry_is_told_in_its_line(plant):
+    file = DESCRIPTIONS / "graphql.toml"
+    (plant / "amor.toml").write_text(PLANT + CONNECTOR.format(file=file))
+    rules = RULES + PERFORMANCE
+    (plant / "rules.yaml").write_text(rules.replace("KIND", "wip_to_fg"))
+    assert run("check", "-c", plant / "amor.toml").exit_code == 0
+    (plant / "rules.yaml").write_text(rules.replace("KIND", "performance"))
+    result = run("check", "-c", plant / "amor.toml")
+    lines = result.output.splitlines()
+    told = next(index for index, line in enumerate(lines) if "confirmed.actions" in line)
+    assert "erp carries no performance events; it carries wip_to_fg, scrap, reversal" in lines[told]
+    assert lines[told + 2].index("^") == lines[told + 1].index("performance")
+    for command in (["check", str(plant / "amor.toml")], ["rules", "check", "-c", str(plant / "amor.toml")]):
+        assert CliRunner().invoke(app, command).exit_code == 2
