@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import combinations
 
 import pytest
 
@@ -133,27 +136,73 @@ async def test_validation_is_sent_once_by_the_attempt_that_made_the_draft_and_by
     assert await scrapped(odoo) == 2
 
 
-INTERLEAVED = ["AAABBB", "ABABAB", "ABBAAB", "AABBAB", "ABBABA", "BAABBA", "AABBBA", "ABAABB", "BBAABA"]
+class Turnstile:
+    """Lets the requests of a connector through one by one, when it is its turn; all of them while it stands open."""
 
+    def __init__(self, connector, monkeypatch):
+        self.stands_open = True
+        self._turns, self._over = asyncio.Queue(), asyncio.Event()
+        call = connector._client.call
 
-@pytest.mark.parametrize("turns", INTERLEAVED)
-async def test_two_attempts_at_one_scrap_at_the_same_time_post_it_once(odoo, connector, turns):
-    """However the requests of two relays fall between each other; each then goes on as it does after a failure."""
-    reversal, _ = await taken_back(connector)
-    async with Odoo19(odoo.settings()) as other:
-        attempts = {"A": connector, "B": other}
-        steps = {name: list(await attempt.plan(reversal)) for name, attempt in attempts.items()}
-        failed = set()
-        for name in turns:
-            step = steps[name].pop(0)
+        async def in_turn(*arguments, **options):
+            if not self.stands_open:
+                await self._turns.get()
             try:
-                if name not in failed:
-                    await attempts[name].execute(step)
-            except TransientError:
-                failed.add(name)
-        for attempt in attempts.values():
-            assert (await resume(attempt, reversal, [], 0)).is_posted
-    assert await scrapped(odoo) == 2
+                return await call(*arguments, **options)
+            finally:
+                self._over.set()
+
+        monkeypatch.setattr(connector._client, "call", in_turn)
+
+    async def turn(self, task):
+        """Until one request more was answered, or the task needs no more."""
+        self._over.clear()
+        self._turns.put_nowait(None)
+        over = asyncio.create_task(self._over.wait())
+        await asyncio.wait([over, task], return_when=asyncio.FIRST_COMPLETED)
+        over.cancel()
+        while task.done() and not self._turns.empty():
+            self._turns.get_nowait()
+
+
+async def attempt(connector, steps):
+    with suppress(TransientError):
+        for step in steps:
+            await connector.execute(step)
+
+
+async def at_once(relays, turnstiles, plans, order):
+    """Both carry out their plans, a request each in this order, and then in turn."""
+    for turnstile in turnstiles:
+        turnstile.stands_open = False
+    tasks = [asyncio.create_task(attempt(relay, steps)) for relay, steps in zip(relays, plans, strict=True)]
+    for who in order + [0, 1] * 6:
+        if not tasks[who].done():
+            await turnstiles[who].turn(tasks[who])
+    await asyncio.wait_for(asyncio.gather(*tasks), 10)
+    for turnstile in turnstiles:
+        turnstile.stands_open = True
+
+
+@pytest.mark.parametrize("left_behind", [0, 1])
+async def test_two_attempts_at_one_scrap_at_the_same_time_post_it_once(odoo, monkeypatch, left_behind):
+    """However the requests of two relays fall between each other: every order of four of each, then each goes on as after a failure."""
+    made = replace(EVENT, quantity=Decimal(40), cumulative=Decimal(40))
+    share = Decimal("0.5")
+    async with Odoo19(odoo.settings()) as first, Odoo19(odoo.settings()) as second:
+        relays = (first, second)
+        turnstiles = [Turnstile(relay, monkeypatch) for relay in relays]
+        await carry(first, made)
+        for number, turns_of_second in enumerate(combinations(range(8), 4), start=1):
+            reversal = back(share, made, number, number * share)
+            plans = [list(await relay.plan(reversal)) for relay in relays]
+            if left_behind:
+                odoo.call("stock.scrap/create", vals_list=plans[0][1].body["vals_list"])
+            order = [int(turn in turns_of_second) for turn in range(8)]
+            await at_once(relays, turnstiles, plans, order)
+            for relay in relays:
+                assert (await resume(relay, reversal, [], 0)).is_posted
+            assert await scrapped(odoo) == float(number * share), order
 
 
 async def test_draft_whose_validation_won_is_not_deleted_and_not_validated_again(odoo, connector):
