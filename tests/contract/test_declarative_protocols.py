@@ -132,6 +132,20 @@ async def test_answer_without_what_is_taken_from_it_is_for_a_person_and_never_an
             await connector.plan(pieces(1, 1))
 
 
+async def test_path_into_an_answer_that_leads_nowhere_is_told_beside_what_the_answer_has(tmp_path):
+    text = (DESCRIPTIONS / "rest.toml").read_text()
+    (tmp_path / "d.toml").write_text(text.replace('id = "code"', 'id = "sku"'))
+    items = {"HSG-L1": {"code": "HSG-L1"}}
+    async with (
+        Described() as described,
+        Declarative(described.settings(file=tmp_path / "d.toml", items=items)) as connector,
+    ):
+        (problem,) = await connector.check_master_data([])
+    assert problem.field == "items.HSG-L1.code"
+    assert "nothing at sku" in problem.message
+    assert "check_item.id in d.toml is another path (the answer has code)" in problem.message
+
+
 async def test_factor_is_not_left_out_where_nobody_says_which_item_the_order_makes(described):
     boxes = {"HOUSING": {"code": "HSG-L1", "denominator": 4}}
     async with Declarative(described.settings(items=boxes)) as connector:

@@ -134,13 +134,31 @@ class Declarative:
         items = [(f"items.{ours}.code", "item", item.code) for ours, item in self._settings.items.items()]
         ids = self._settings.equipment_ids
         machines = [(f"equipment_ids.{path}", "equipment_id", ids.get(path, path)) for path in equipment]
+        asked = (
+            ("check_item", self._description.check_item, items),
+            ("check_equipment", self._description.check_equipment, machines),
+        )
         problems = []
-        for table, named in ((self._description.check_item, items), (self._description.check_equipment, machines)):
-            for field, placeholder, name in named if table is not None else []:
-                assert table is not None
-                if not (await self._find(table, {placeholder: name})).is_posted:
-                    problems.append(MasterDataProblem(field, f"the system does not know {name}"))
+        for table, question, named in asked:
+            for field, placeholder, name in named if question is not None else []:
+                assert question is not None
+                if said := await self._unknown(table, question, placeholder, name):
+                    problems.append(MasterDataProblem(field, said))
         return problems
+
+    async def _unknown(self, table: str, question: LookupTable, placeholder: str, name: str) -> str:
+        """Why the system does not seem to know a name; empty: it does. A wrong path into the answer is told as that."""
+        lookup = lookup_in({placeholder: name}, self._settings.time_zone)
+        answer = await self._endpoint.ask(question.request, lookup)
+        if is_met(at(answer, question.id), None):
+            return ""
+        if not isinstance(answer, dict) or not answer:
+            return f"the system does not know {name}"
+        told = ", ".join(sorted(map(str, answer)))[:200]
+        return (
+            f"the system answers for {name}, and has nothing at {question.id}: either it does not know it, or {table}.id in "
+            f"{self._settings.file.name} is another path (the answer has {told})"
+        )
 
     def _table(self, event: Event) -> EventTable:
         table = self._description.event.get(event.kind)

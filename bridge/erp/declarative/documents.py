@@ -56,6 +56,8 @@ def at(value: Any, path: str) -> Any:
                 value = value if step == 0 else None
             case _, dict():
                 value = value.get(step)
+            case str(), list() | tuple() if step.isdecimal():  # rows.0.id is meant as rows[0].id
+                value = value[int(step)] if int(step) < len(value) else None
             case _:
                 return None
     return value

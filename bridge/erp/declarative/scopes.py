@@ -13,6 +13,12 @@ from bridge.erp.declarative.values import FIELDS, FORMS, READING, STOCK, TOTALS
 _TIMES: Final = frozenset({"occurred_at", "started_at", "ended_at", "detected_at", "since"})
 _IDS: Final = frozenset({"event_id", "reverses_id"})
 _LISTS: Final = frozenset({"serials", "order_refs"})
+# What people call it in other systems.
+_CALLED: Final = {
+    "unit": "uom", "order": "order_ref", "order_number": "order_ref", "qty": "quantity", "amount": "quantity",
+    "machine": "equipment_id", "time": "occurred_at", "timestamp": "occurred_at", "id": "event_id", "key": "event_id",
+    "article": "item", "material": "item", "product": "item", "batch": "lot", "operation": "segment", "warehouse": "location",
+}  # fmt: skip
 _NUMBERS: Final = frozenset(
     {"quantity", "cumulative", "before", "yielded", "scrapped", "available", "sequence", "ticket_id"}
 )
@@ -20,16 +26,21 @@ _NUMBERS: Final = frozenset(
 
 def mistake_in(found: Placeholder, known: frozenset[str], taken: frozenset[str]) -> str:
     """What is wrong with a placeholder; empty: nothing. `taken` are names of answers, whose types nobody knows before."""
-    if found.name not in known | taken:
-        close = get_close_matches(found.name, sorted(known | taken), 1)
-        meant = f"; did you mean {{{close[0]}}}" if close else f"; there are {', '.join(sorted(known | taken))}"
+    names = known | taken
+    if found.name not in names:
+        close = (
+            [_CALLED[found.name]]
+            if _CALLED.get(found.name) in names
+            else get_close_matches(found.name, sorted(names), 1)
+        )
+        meant = f"; did you mean {{{close[0]}}}" if close else f"; there are {', '.join(sorted(names))}"
         return f"{{{found.name}}} is unknown here{meant}"
-    if found.form not in FORMS:
-        close = get_close_matches(found.form, sorted(FORMS), 1) or [", ".join(sorted(FORMS - {""}))]
-        return f"{{{found.name}:{found.form}}}: unknown form; did you mean {close[0]}"
-    if found.name not in taken and found.form not in (forms := _forms(found.name)):
-        return f"{{{found.name}:{found.form}}}: it has no such form; it has {', '.join(sorted(forms - {''}))}"
-    return ""
+    forms = FORMS if found.name in taken else _forms(found.name)
+    if found.form in forms:
+        return ""
+    close = get_close_matches(found.form, sorted(forms - {""}), 1)
+    meant = f"did you mean {close[0]}" if close else f"it has {', '.join(sorted(forms - {''}))}"
+    return f"{{{found.name}:{found.form}}}: {'it has no such form' if found.form in FORMS else 'unknown form'}; {meant}"
 
 
 def scope(raw: Mapping[str, Any], path: places.Path) -> tuple[frozenset[str], frozenset[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import re
 import uuid
 import xmlrpc.client
 from datetime import UTC, datetime
@@ -149,6 +150,21 @@ def test_description_of_somebody_who_means_harm_or_guesses_is_told_everything(tm
     ]:
         assert any((line, field) == each[:2] and words in each[2] for each in told), (line, field, words, told)
     assert len(told) == 18, told
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("{unit}", "did you mean {uom}"), ("{order}", "did you mean {order_ref}"), ("{eventid}", "did you mean {event_id}"),
+        ("{colour}", "there are before, cumulative"), ("{quantity:float}", "unknown form; it has integer, number, text"),
+        ("{quantity:nummer}", "did you mean number"), ("{occurred_at:iso}", "it has date, epoch_ms, epoch_s, text, time"),
+        ("{lot:date}", "it has no such form; it has integer, number, text, upper"),
+    ],
+)  # fmt: skip
+def test_placeholder_that_is_called_otherwise_is_told_by_its_name_here(tmp_path, written, words):
+    (tmp_path / "d.toml").write_text(EVENT.replace("{event_id}", written))
+    with pytest.raises(ConfigError, match=re.escape(words)):
+        load(tmp_path / "d.toml")
 
 
 def test_mistake_in_the_toml_itself_has_its_line_and_column(tmp_path):
