@@ -161,10 +161,12 @@ class Business:
         unit: str,
         posting_date: date,
         reason: str = "",
+        is_end: bool = False,
         fields: dict[str, Any] | None = None,
     ) -> Booking:
-        """What an operation yielded, good and scrap in one document."""
-        self._check(self.order(order), "scrap" if scrapped else "good", yielded + scrapped, unit, posting_date, reason)
+        """What an operation yielded, good and scrap in one document; nothing, where it says that the operation has ended."""
+        use: Use = "scrap" if scrapped else "good"
+        self._check(self.order(order), use, yielded + scrapped, unit, posting_date, reason, is_end=is_end)
         return self._enter(
             Booking(
                 next(self._ids),
@@ -273,14 +275,24 @@ class Business:
                 taken[booking.item] += booking.quantity
         return {item: _plain(quantity) for item, quantity in taken.items()}
 
-    def _check(self, order: Order, use: Use, quantity: Decimal, unit: str, posting_date: date, reason: str) -> None:
+    def _check(
+        self,
+        order: Order,
+        use: Use,
+        quantity: Decimal,
+        unit: str,
+        posting_date: date,
+        reason: str,
+        *,
+        is_end: bool = False,
+    ) -> None:
         if order.state != "released":
             raise RefusedError("order_closed", f"Order {order.number} is {order.state}")
         if unit != order.unit:
             raise RefusedError(
                 "bad_unit", f"Unit {unit} is not allowed for order {order.number}, which is in {order.unit}"
             )
-        if quantity <= 0 or quantity != quantity.quantize(Decimal("0.001")):
+        if quantity < 0 or not (quantity or is_end) or quantity != quantity.quantize(Decimal("0.001")):
             raise RefusedError("bad_quantity", f"Quantity {quantity} is not possible")
         if use == "scrap" and reason and reason not in REASONS:
             raise RefusedError("unknown_reason", f"Reason {reason} does not exist")

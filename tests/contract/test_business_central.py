@@ -13,8 +13,8 @@ from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.http import Request, to_step
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import Disposition, MaterialUse, ProductionPerformance, Reversal, event_id
-from tests.contract.scenes import AT, EQUIPMENT, ORDER, actual, carry, pieces, resume, wire
+from bridge.model.production import Disposition, MaterialUse, ProductionPerformance, RequestState, Reversal, event_id
+from tests.contract.scenes import AT, EQUIPMENT, ORDER, actual, carry, pieces, request, resume, wire
 from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.faulty_proxy import FaultyProxy
 
@@ -215,6 +215,13 @@ async def test_last_line_of_a_final_performance_finishes_its_operation(connector
     assert bc.system.business.bookings[0].fields["finished"] is True
 
 
+async def test_end_of_an_operation_without_a_piece_is_a_line_of_nothing_that_finishes_it(connector, bc):
+    assert (await carry(connector, performed(0, 0, is_final=True))).is_posted
+    (booking,) = bc.system.business.bookings
+    assert (booking.quantity, booking.fields["finished"]) == (0, True)
+    assert await posted(connector) == OrderTotals(Decimal(0), Decimal(0))
+
+
 async def test_what_was_posted_a_moment_ago_is_found_although_a_replica_is_behind(connector, bc):
     bc.system.hold_replica()
     await carry(connector, pieces(3, 3))
@@ -290,6 +297,18 @@ async def test_stock_in_a_unit_of_its_own_is_refused(bc):
     async with BusinessCentral(bc.settings(items={"HSG-L1": {"code": "HSG-L1", "uom": "KG"}})) as connector:
         with pytest.raises(BusinessError, match="PCS, not KG"):
             await connector.read_stock([Place("HSG-L1", "")])
+
+
+async def test_states_whose_names_have_blanks_are_read_as_people_write_them(connector, bc):
+    bc.system.business.orders[ORDER].state = "planned"
+    order = {order.number: order for order in await connector.read_orders(None)}[ORDER]
+    assert order.state == "planned"
+    with pytest.raises(BusinessError, match="is Firm Planned in Business Central"):
+        await connector.plan(pieces(3, 3))
+    await carry(connector, request())
+    bc.system.business.requests[0].state = "in_progress"
+    (state,) = await connector.read_ticket_states(None)
+    assert (state.state, state.said) == (RequestState.IN_PROGRESS, "In Progress")
 
 
 async def test_order_that_was_shipped_keeps_its_number_when_it_is_invoiced_and_gone(connector, bc):

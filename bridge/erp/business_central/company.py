@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -18,6 +19,7 @@ Row = Mapping[str, Any]
 SAME_KEY: Final = "Internal_EntityWithSameKeyExists"
 LONGEST_NUMBER: Final = 20  # of orders and items (Code); a longer one is none of theirs, and refused in a filter
 LONGEST_CODE: Final = 10  # of locations
+_CODED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _CHANGED: Final = "Request_EntityChanged"
 _PAGE: Final = {"Prefer": "odata.maxpagesize=500"}
 _MOST_PAGES: Final = 2000
@@ -96,6 +98,11 @@ def message(reply: Reply) -> tuple[str, str | None]:
         return str(error["code"]), str(error["message"])
     except (*UNREADABLE, LookupError, TypeError):
         return "", None
+
+
+def words(value: Any) -> str:
+    """An enumeration's value as people write it: what is no letter or digit stands coded in an answer (`Firm_x0020_Planned`)."""
+    return _CODED.sub(lambda match: chr(int(match[1], 16)), str(value))
 
 
 def changed(since: datetime | None) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from bridge.erp.business_central.company import Company, Row, changed
+from bridge.erp.business_central.company import Company, Row, changed, words
 from bridge.erp.posting import instant_of, quantity_of, readable
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, RequestState, ShipmentStatus, WorkRequestState
@@ -61,7 +61,7 @@ class Inbound:
             product=str(row["sourceNumber"]),
             quantity=quantity_of(row["quantity"]).normalize() + 0,
             due=instant_of(row.get("dueDate"), self._zone),
-            state=_ORDER_STATES.get(str(row["status"]), "planned"),
+            state=_ORDER_STATES.get(words(row["status"]), "planned"),
             work_center=str(row.get("workCenter") or "") or None,
         )
 
@@ -84,7 +84,7 @@ class Inbound:
         return ShipmentStatus(str(row["number"]), str(row["number"]), state, created, due, due, shipped_at)
 
     def _state(self, row: Row) -> WorkRequestState:
-        at, said = instant_of(row["lastModifiedDateTime"], ""), str(row["status"])
+        at, said = instant_of(row["lastModifiedDateTime"], ""), words(row["status"])
         if at is None:
             raise BusinessError(f"request {row['number']} names no time of its change")
         return WorkRequestState(str(row["number"]), _REQUEST_STATES.get(said, RequestState.IN_PROGRESS), said, at)

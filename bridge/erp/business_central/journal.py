@@ -12,7 +12,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bridge.config.settings.business_central import BusinessCentralSettings
-from bridge.erp.business_central.company import Company, Row
+from bridge.erp.business_central.company import Company, Row, words
 from bridge.erp.business_central.inventory import inventory
 from bridge.erp.business_central.parts import Fact, Part, parts_of
 from bridge.erp.connector import Found, Step
@@ -159,9 +159,9 @@ class Journal:
         order = await self._company.first(self._company.own("productionOrders"), f"number eq {literal(order_ref)}")
         if order is None:
             raise BusinessError(f"Business Central has no production order {order_ref}")
-        if is_open and order.get("status") != "Released":
+        if is_open and (status := words(order.get("status"))) != "Released":
             raise BusinessError(
-                f"order {order_ref} is {order.get('status')} in Business Central: release one for these pieces, then replay this event"
+                f"order {order_ref} is {status} in Business Central: release one for these pieces, then replay this event"
             )
         return order
 

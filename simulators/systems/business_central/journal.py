@@ -90,6 +90,8 @@ class Journal:
                 raise RefusedError("bad_quantity", "Reverse output and scrap by lines of their own.")
             applies = int(line["appliesToEntry"])
             self._business.take_back(order, "good" if good else "scrap", -(good or scrap), reverses=applies, **common)
+        elif not good and not scrap and line.get("finished"):
+            self._business.confirm(order, good, scrap, is_end=True, **common)
         elif good:
             self._business.book_with_loss(order, good, scrap, **common, reason=reason, lot=lot)
         else:

@@ -14,10 +14,10 @@ UNIT: Final = "PCS"
 LOCATION: Final = "MAIN"
 LOCATIONS: Final = (LOCATION, "EMPTY")
 MACHINES: Final = {f"M-{index:03}": path for index, path in enumerate(EQUIPMENT, 1)}
-_STATUS: Final = {"planned": "Firm Planned", "released": "Released", "done": "Finished", "cancelled": "Simulated"}
+_STATUS: Final = {"planned": "Firm_x0020_Planned", "released": "Released", "done": "Finished", "cancelled": "Simulated"}
 _REQUEST_STATUS: Final = {
     "open": "Open",
-    "in_progress": "In Progress",
+    "in_progress": "In_x0020_Progress",
     "done": "Finished",
     "cancelled": "Cancelled",
 }

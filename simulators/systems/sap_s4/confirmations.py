@@ -51,7 +51,7 @@ def enter(
     )
     reason = str(fields.get("VarianceReasonCode", ""))
     return store.business.confirm(
-        order, yielded, scrapped, unit=str(fields["ConfirmationUnit"]), reason=REASONS.get(reason, reason),
+        order, yielded, scrapped, unit=str(fields["ConfirmationUnit"]), is_end=bool(fields.get("IsFinalConfirmation")), reason=REASONS.get(reason, reason),
         fields={**fields, "ConfirmationGroup": group, "ConfirmationCount": _next(store, group)}, **common,
     )  # fmt: skip
 
