@@ -256,3 +256,57 @@ async def test_pieces_without_an_order_are_told_of_and_not_posted(database_dsn: 
         told = [entry for entry in logs if entry["event"] == "pieces without an order are not posted"]
         assert [(entry["kind"], entry["pieces"], entry["asset"]) for entry in told] == [("scrap", 2, CNC)]
         assert await posted(bench, "scrap") == []
+
+
+async def test_of_two_rules_for_one_purpose_the_first_posts_and_what_is_scrapped_is_not_taken_back(
+    database_dsn: str, tmp_path: Path
+):
+    again = SCRAP.replace("id: scrap", "id: again").replace("max_qty: 5", "max_qty: 1")
+    other = SCRAP.replace("id: scrap", "id: other").replace("connector: erp", "connector: mes")
+    async with stage(database_dsn, tmp_path, SCRAP, again, LATE_SCRAP, other) as bench:
+        await bench.feed.send(count(CNC, 0, parts__scrap=0) + count(CNC, 1, parts__scrap=2))
+        await bench.restart()
+        await bench.feed.send(count(CNC, 2, parts__scrap=4))
+        await bench.step(30)
+        await bench.restart()
+        await bench.step(60)
+        assert await bench.rows("select connector, rule_id, kind, quantity::int as n from posting order by connector") == [
+            {"connector": "erp", "rule_id": "scrap", "kind": "scrap", "n": 4},
+            {"connector": "mes", "rule_id": "other", "kind": "scrap", "n": 4}]  # fmt: skip
+
+
+async def test_readings_that_come_late_post_nothing_twice(database_dsn: str, tmp_path: Path):
+    async with stage(database_dsn, tmp_path, FINISHED, SCRAP, PERFORMANCE) as bench:
+        for second in (0, 1, 2, 5, 6):
+            await bench.feed.send(count(FINAL, second, parts__good=second, parts__scrap=second // 2))
+        await bench.step(40)
+        before = await bench.rows("select kind, payload from outbox order by id")
+        late = [row for second in (3, 4) for row in count(FINAL, second, parts__good=second, parts__scrap=second // 2)]
+        await bench.feed.send(late, received=41)
+        await bench.feed.send(count(FINAL, 2, parts__good=2, parts__scrap=1), received=42)  # once more
+        await bench.step(90)
+        await bench.restart()
+        await bench.step(91)
+        assert await bench.rows("select kind, payload from outbox order by id") == before
+        assert await bench.one("select sum(quantity)::int from posting where kind = 'performance'") == 9
+
+
+async def test_start_looks_no_further_back_than_what_is_settled(database_dsn: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("rules.engine.posting.book._MARK_EVERY", 1)
+    async with stage(database_dsn, tmp_path, SCRAP) as bench:
+        await bench.feed.send(count(CNC, 0, parts__scrap=0, parts__good=0))
+        for second in range(1, 9):
+            await bench.feed.send(count(CNC, second, parts__scrap=second, parts__good=second))
+            await bench.step(second + 1.1)
+        await bench.restart()
+        await bench.step(10)  # five are posted, three wait
+        waiting = await bench.one(
+            "select min(id)::int from production_count where kind = 'scrap' and id not in (select count_id from count_posting)"
+        )
+        assert await bench.one("select settled_to::int from posting_mark") == waiting - 1 > 5
+        await bench.step(60)
+        await bench.restart()
+        await bench.step(61)
+        newest = await bench.one("select max(id)::int from production_count")
+        assert await bench.one("select settled_to::int from posting_mark") == newest
+        assert await bench.one("select sum(quantity)::int from posting") == 8
