@@ -123,6 +123,14 @@ async def test_item_that_the_bill_of_materials_takes_is_not_consumed_by_events_t
             await question
 
 
+async def test_item_that_odoo_does_not_know_is_told_before_anything_is_posted(odoo):
+    async with Odoo19(odoo.settings(consumed_by_events=["INS-12", "GADGET"])) as connector:
+        [problem] = await connector.check_master_data([])
+        assert problem.field == "consumed_by_events.GADGET"
+        with pytest.raises(BusinessError, match="GADGET, which consumed_by_events names"):
+            await connector.plan(pieces(3, 3))
+
+
 async def test_item_that_is_no_component_of_the_order_is_for_a_person(odoo):
     async with Odoo19(odoo.settings(consumed_by_events=["HSG-L2"])) as connector:
         with pytest.raises(BusinessError, match="no component of the order in Odoo: add it there"):

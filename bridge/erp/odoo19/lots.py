@@ -57,10 +57,16 @@ def refuse_any(event: MaterialActual, what: str) -> None:
 
 
 async def registered(client: OdooClient, product: int, wanted: Sequence[str]) -> dict[str, int]:
-    """The ids of those lots of a product that Odoo has."""
+    """The ids of those lots of a product that Odoo has. Raises BusinessError for one that it has twice, in two companies."""
     domain = [["product_id", "=", product], ["name", "in", list(wanted)]]
-    body = {"domain": domain, "fields": ["name"], "order": "id"}
-    return {str(record.get("name")): record["id"] for record in await client.read("stock.lot/search_read", body)}
+    known: dict[str, int] = {}
+    async for record in client.pages("stock.lot", ["name"], domain):
+        if (name := str(record.get("name"))) in known:
+            raise BusinessError(
+                f"Odoo has the lot {name} of one product several times: let the key's user see one company only"
+            )
+        known[name] = record["id"]
+    return known
 
 
 async def steps(client: OdooClient, product: int, wanted: Sequence[str]) -> tuple[Step, ...]:

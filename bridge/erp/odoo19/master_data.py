@@ -9,10 +9,12 @@ from bridge.erp.connector import MasterDataProblem
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.maintenance import find_equipment
 from bridge.erp.odoo19.production import shown
+from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 
 REASON: tuple[str, str] = ("stock.scrap.reason.tag", "name")
 LOCATION: tuple[str, str] = ("stock.location", "complete_name")
+PRODUCT: tuple[str, str] = ("product.product", "default_code")
 
 
 async def check(client: OdooClient, settings: OdooSettings, equipment: Sequence[str]) -> list[MasterDataProblem]:
@@ -22,6 +24,9 @@ async def check(client: OdooClient, settings: OdooSettings, equipment: Sequence[
     problems += await _names(client, ("uom.uom", "name"), units)
     problems += await _names(client, LOCATION, _fields("locations", settings.locations))
     problems += await _names(client, REASON, _fields("reasons", settings.reasons))
+    codes = Units(settings)
+    told = {f"consumed_by_events.{item}": codes.code(item) for item in settings.consumed_by_events}
+    problems += await _names(client, PRODUCT, told)
     for path in equipment:
         try:
             await find_equipment(client, settings.equipment_ids.get(path, path))
