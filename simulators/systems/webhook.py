@@ -27,12 +27,13 @@ _TYPES: Final = {
 
 
 class Receiver:
-    """One receiver. `has_status`: it tells of `events/<id>` whether it is there."""
+    """One receiver. `has_status`: it tells of `events/<id>` whether it is there; `counts`: what came before must be booked."""
 
     root = "/hooks"
 
-    def __init__(self, business: Business | None = None, *, has_status: bool = True) -> None:
+    def __init__(self, business: Business | None = None, *, has_status: bool = True, counts: bool = False) -> None:
         self.business = business or Business(UNIT)
+        self.counts = counts
         self.has_status = has_status
         self.received: dict[str, dict[str, Any]] = {}
         self.duplicates = 0
@@ -79,6 +80,11 @@ class Receiver:
         match data["kind"]:
             case "wip_to_fg" | "scrap" | "consumed" as kind:
                 use = {"wip_to_fg": "good", "scrap": "scrap", "consumed": "consumption"}[kind]
+                before = Decimal(data["cumulative"]) - Decimal(data["quantity"])
+                if self.counts and kind == "wip_to_fg" and business.order(data["order_ref"]).good != before:
+                    raise RefusedError(
+                        "out_of_order", f"sequence {data['sequence']}: {before} came before, not so here"
+                    )
                 business.book(
                     data["order_ref"], use, Decimal(data["quantity"]), reference=reference, unit=data["uom"],  # type: ignore[arg-type]
                     posting_date=_day(data["occurred_at"]), reason=data.get("reason", ""),

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 import pytest
 
+from bridge.erp.connector import Step
 from bridge.erp.webhook import Webhook
 from bridge.errors import BusinessError, CredentialsError, TransientError
-from bridge.model.production import MaterialActual, event_id
+from bridge.model.production import MaterialActual, MaterialUse, event_id
+from tests.contract.scenes import carry
 from tests.erp_systems.webhook import SimulatedReceiver
+from tests.faulty_proxy import FaultyProxy
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 
@@ -69,6 +73,72 @@ async def test_wrong_secret_is_a_matter_of_credentials(receiver):
             await webhook.execute(step)
     assert "whsec" not in f"{raised.value} {raised.value.__cause__}"
     assert not receiver.system.received
+
+
+async def test_wait_that_the_receiver_asks_for_is_handed_on_and_nothing_was_taken(receiver):
+    async with Webhook(receiver.settings()) as webhook:
+        (step,) = await webhook.plan(pieces(3, 3))
+        await receiver.fail("429", seconds=7)
+        with pytest.raises(TransientError) as raised:
+            await webhook.execute(step)
+        assert raised.value.retry_after == timedelta(seconds=7)
+        assert not receiver.system.received
+        await webhook.execute(step)
+    assert (await receiver.truth())["good_posted_by_origin"]["MES-0001"] == 3
+
+
+@pytest.mark.parametrize(
+    ("event", "words"),
+    [
+        (pieces(1, 1, order="NOWHERE"), "unknown_order"),
+        (replace(pieces(1, 1), uom="furlong"), "bad_unit"),
+        (pieces("0.0001", "0.0001"), "bad_quantity"),
+        (replace(pieces(9999999, 9999999), use=MaterialUse.CONSUMED, item="BAR-60"), "negative_stock"),
+    ],
+)
+async def test_refusal_of_the_receiver_parks_the_event_with_its_words_and_leaves_nothing(receiver, event, words):
+    async with Webhook(receiver.settings()) as webhook:
+        (step,) = await webhook.plan(event)
+        for _ in range(2):  # replayed by a person: refused again, not taken for a duplicate
+            with pytest.raises(BusinessError, match=words):
+                await webhook.execute(step)
+    assert not receiver.system.received
+
+
+async def test_receiver_can_tell_by_the_numbers_that_an_earlier_event_is_missing():
+    """Sequence, share and all so far stand in each message: a receiver that counts takes them in order only."""
+    first, second = pieces(3, 3), pieces(4, 7, 2)
+    async with SimulatedReceiver(has_status=False) as receiver, Webhook(receiver.settings()) as webhook:
+        receiver.system.counts = True
+        with pytest.raises(BusinessError, match="sequence 2: 3 came before"):
+            await carry(webhook, second)
+        for event in (first, second, second):
+            assert (await carry(webhook, event)).is_posted
+        assert (await receiver.truth())["good_posted_by_origin"]["MES-0001"] == 7
+
+
+async def test_answer_that_drips_after_a_2xx_is_not_waited_for_and_the_message_goes_out_again(receiver):
+    """The answer is read to its end, because a proxy may begin one that the receiver never gave."""
+    async with FaultyProxy.before(receiver.port) as proxy:
+        webhook = Webhook(receiver.settings(url=proxy.url, timeout_s=0.2))
+        async with webhook:
+            (step,) = await webhook.plan(pieces(3, 3))
+            proxy.fail("drip")
+            with pytest.raises(TransientError, match="no answer came"):
+                await webhook.execute(step)
+            await webhook.execute(step)
+    truth = await receiver.truth()
+    assert (truth["good_posted_by_origin"]["MES-0001"], truth["duplicates"]) == (3, 1)
+
+
+async def test_message_is_signed_anew_each_time_so_that_a_late_one_is_not_too_old(receiver):
+    async with Webhook(receiver.settings()) as webhook:
+        (step,) = await webhook.plan(pieces(3, 3))
+        stored = step.to_json()
+        assert "webhook-timestamp" not in str(stored)
+        assert "webhook-signature" not in str(stored)
+        await webhook.execute(Step.from_json(stored))
+    assert (await receiver.truth())["good_posted_by_origin"]["MES-0001"] == 3
 
 
 @pytest.mark.parametrize(
