@@ -65,6 +65,12 @@ async def test_posting_a_line_that_is_gone_is_unclear_and_lookup_tells(connector
     assert await bc.good_posted(ORDER) == 3
 
 
+async def test_request_and_performance_that_are_there_already_are_planned_no_second_time(connector):
+    for event in (request(), performed(7, 0)):
+        assert (await carry(connector, event)).is_posted
+        assert list(await connector.plan(event)) == []
+
+
 async def test_closed_period_is_posted_today_where_that_is_configured(bc):
     bc.system.business.closed_before = date(2026, 7, 2)
     async with BusinessCentral(bc.settings(closed_period="today")) as connector:

@@ -141,6 +141,12 @@ async def test_posting_date_is_that_of_the_plant(sap):
     assert step.body["json"]["PostingDate"] == "2026-07-02T00:00:00"
 
 
+async def test_request_and_performance_that_are_there_already_are_planned_no_second_time(connector):
+    for event in (request(), performed(7, 0)):
+        assert (await carry(connector, event)).is_posted
+        assert list(await connector.plan(event)) == []
+
+
 async def test_closed_period_is_posted_today_where_that_is_configured(sap):
     sap.system.business.closed_before = date(2026, 7, 2)
     async with SapS4(sap.settings(closed_period="today")) as connector:
