@@ -332,6 +332,28 @@ async def test_simulated_tenant_keeps_the_contract_strictly(connector, sap):
         assert number_for_text.json()["error"]["message"]["lang"] == "en"
 
 
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("$filter=LastChangeDateTime ge '20260701120000'", 200),
+        ("$filter=LastChangeDateTime ge datetimeoffset'2026-07-01T12:00:00Z'", 400),
+        ("$filter=MfgOrderPlannedTotalQty ge '1'", 400),
+        ("$select=MfgOrderPlannedTotalQty", 400),
+        ("$expand=to_Nothing", 400),
+        ("$filter=ManufacturingOrder eq 'MES-0001' or ManufacturingOrder eq 'MES-0002'", 200),
+    ],
+)
+async def test_simulated_tenant_knows_only_what_the_metadata_has(sap, query, status):
+    async with httpx.AsyncClient(auth=(USER, PASSWORD)) as http:
+        root = f"{sap.url}/sap/opu/odata/sap/API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2"
+        answer = await http.get(f"{root}?{query}")
+    assert answer.status_code == status
+    if status == 200:
+        assert "__deferred" in answer.json()["d"]["results"][0]["to_ProductionOrderItem"], (
+            "an association nobody asked for"
+        )
+
+
 async def test_factor_of_an_item_holds_also_where_the_event_names_none(sap):
     """The order's product is theirs: it is found in the table by their code."""
     boxes = {"HOUSING": {"code": "HSG-L1", "uom": "PC", "numerator": 1, "denominator": 4}}
