@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 from bridge.erp.connector import Event
@@ -22,6 +22,8 @@ from bridge.model.production import (
     WorkRequest,
 )
 
+_DIGITS: Final = 15
+
 
 def read(kind: str, payload: Mapping[str, Any]) -> Event:
     """The event of an outbox row. Raises BusinessError where the row does not hold one: only a person can mend it."""
@@ -30,7 +32,7 @@ def read(kind: str, payload: Mapping[str, Any]) -> Event:
         raise BusinessError(f"{kind!r} is no kind of event that is carried to business systems: {', '.join(_READERS)}")
     try:
         return reader(payload)
-    except (KeyError, TypeError, ValueError, AttributeError, InvalidOperation) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
         raise BusinessError(f"the payload is no {kind} event: {type(error).__name__} {error}") from error
 
 
@@ -53,7 +55,7 @@ def _material_actual(payload: Mapping[str, Any], use: MaterialUse, disposition: 
     quantity, cumulative = _share(payload)
     return MaterialActual(
         event_id=uuid.UUID(payload["event_id"]),
-        order_ref=str(payload["order_ref"]),
+        order_ref=_name(payload, "order_ref"),
         sequence=int(payload["sequence"]),
         occurred_at=_instant(payload["occurred_at"]),
         quantity=quantity,
@@ -76,7 +78,7 @@ def _performance(payload: Mapping[str, Any]) -> ProductionPerformance:
         raise ValueError(f"started_at {started_at} is after ended_at {ended_at}")
     return ProductionPerformance(
         event_id=uuid.UUID(payload["event_id"]),
-        order_ref=str(payload["order_ref"]),
+        order_ref=_name(payload, "order_ref"),
         sequence=int(payload["sequence"]),
         segment=str(payload["segment"]),
         started_at=started_at,
@@ -102,7 +104,7 @@ def _reversal(payload: Mapping[str, Any]) -> Reversal:
         raise ValueError(f"cumulative {cumulative} is above the {most} of the event that it reverses")
     return Reversal(
         event_id=uuid.UUID(payload["event_id"]),
-        order_ref=str(payload["order_ref"]),
+        order_ref=_name(payload, "order_ref"),
         sequence=int(payload["sequence"]),
         occurred_at=_instant(payload["occurred_at"]),
         quantity=quantity,
@@ -162,6 +164,13 @@ def _tag_write(payload: Mapping[str, Any]) -> TagWrite:
     )
 
 
+def _name(payload: Mapping[str, Any], name: str) -> str:
+    text = payload[name]
+    if not isinstance(text, str) or not text.strip():
+        raise ValueError(f"{name}: {text!r} names nothing")
+    return text
+
+
 def _instant(text: str) -> datetime:
     moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
@@ -173,6 +182,9 @@ def _quantity(payload: Mapping[str, Any], name: str) -> Decimal:
     number = Decimal(payload[name])
     if not number.is_finite() or number < 0:
         raise ValueError(f"{name} {number} is no quantity: a finite number, 0 or above")
+    # What is counted has no more digits; as a plain number 1E+999999 would fill the memory.
+    if number and not (number.adjusted() < _DIGITS and int(number.as_tuple().exponent) >= -_DIGITS):
+        raise ValueError(f"{name} {number} has more than {_DIGITS} digits before or behind the point")
     return number
 
 

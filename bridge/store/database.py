@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Final
 
-from psycopg import AsyncConnection
+import psycopg
+from psycopg import AsyncConnection, waiting
 from psycopg.rows import dict_row
 from psycopg_pool import AsyncConnectionPool
 
@@ -33,15 +36,41 @@ CHANNEL_LIVE: Final = (
 )
 
 
-async def connect(dsn: str, application: str) -> Connection:
-    """Open one connection. Raises psycopg.OperationalError where the database is away."""
-    return await AsyncConnection[Row].connect(dsn, application_name=f"amor {application}", **_OPTIONS)  # type: ignore[arg-type]  # row_factory is typed per call
+class _Impatient(AsyncConnection[Row]):
+    """A connection that is given up where a statement is not answered in time, though the other machine still takes every packet."""
+
+    answer_within: timedelta | None = None
+
+    async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+        """As psycopg's, which waits for ever where it is given no timeout, and after a cancellation for a server that may be gone."""
+        if self.answer_within is None or kwargs.get("timeout") is not None:
+            return await super().wait(gen, *args, **kwargs)
+        try:
+            async with asyncio.timeout(self.answer_within.total_seconds()):
+                return await waiting.wait_async(gen, self.pgconn.socket, *args, **kwargs)
+        except TimeoutError as error:
+            self.pgconn.finish()  # its state is unknown
+            raise psycopg.OperationalError(f"the database does not answer within {self.answer_within}") from error
+        except asyncio.CancelledError:
+            self.pgconn.finish()
+            raise
+
+
+async def connect(dsn: str, application: str, *, answer_within: timedelta | None = None) -> Connection:
+    """Open one connection. Raises psycopg.OperationalError where the database is away.
+
+    `answer_within`: a statement that takes longer raises it as well, and the connection is closed, as it is where somebody who
+    waits for a statement is cancelled; None: no limit.
+    """
+    connection = await _Impatient.connect(dsn, application_name=f"amor {application}", **_OPTIONS)  # type: ignore[arg-type]  # row_factory is typed per call
+    connection.answer_within = answer_within
+    return connection
 
 
 @asynccontextmanager
-async def connected(dsn: str, application: str) -> AsyncIterator[Connection]:
-    """One connection, closed at the end."""
-    connection = await connect(dsn, application)
+async def connected(dsn: str, application: str, *, answer_within: timedelta | None = None) -> AsyncIterator[Connection]:
+    """One connection, closed at the end; see `connect`."""
+    connection = await connect(dsn, application, answer_within=answer_within)
     try:
         yield connection
     finally:

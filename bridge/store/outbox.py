@@ -7,6 +7,7 @@ relay's side.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from psycopg.types.json import Jsonb
@@ -37,6 +38,12 @@ async def insert(
 async def open_count(connection: Connection) -> dict[str, int]:
     """How many rows are not done, by state (pending, sending, parked); empty where the relay has nothing left to do."""
     return {row["state"]: row["rows"] async for row in await connection.execute(_QUERIES.open_count)}
+
+
+async def open_elsewhere(connection: Connection, connectors: Collection[str]) -> dict[str, int]:
+    """How many rows wait for connectors that are not among these, by connector: no relay with these carries them."""
+    rows = await connection.execute(_QUERIES.open_elsewhere, {"connectors": list(connectors)})
+    return {row["connector"]: row["rows"] async for row in rows}
 
 
 async def replay(connection: Connection, outbox_id: int) -> bool:

@@ -1,23 +1,29 @@
 """The relay's side of the outbox: heads of streams are claimed, and what became of many events is written at once.
 
 Within a stream (a production order, a ticket) rows go out in the order of `seq`, one at a time: who carries one holds the stream's
-advisory lock on its session from `claim` to `release`, and every other function here is called on that session.
+advisory lock on its session from `claim` to `release`, and every other function here is called on that session. The lock may vanish
+under its holder (a failover, somebody who ends the session), so each write names the attempt that it is of: once another relay
+has claimed the row, what an older attempt writes finds no row, and it is told so before it sends anything more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, Literal, NamedTuple
 
 from psycopg.types.json import Jsonb
 
-from bridge.model.text import storable
+from bridge.errors import SetupError
+from bridge.model.text import storable, storable_document
 from bridge.store.database import Connection
 from bridge.store.queries import load
 
 _QUERIES: Final = load("relay")
+
+STEPS: Final = 500  # open streams that a look steps over
+NEWEST: Final = 50  # ... and the newest rows that it looks at
 
 Outcome = Literal["ok", "transient", "credentials", "business", "unknown"]
 NextState = Literal["pending", "sending", "parked"]
@@ -54,9 +60,10 @@ class Exchange:
 
 
 class Plan(NamedTuple):
-    """What is going to be sent for a row, none of it done yet."""
+    """What is going to be sent for a row in its `attempt`, none of it done yet."""
 
     id: int
+    attempt: int
     steps: list[dict[str, Any]]
 
 
@@ -64,6 +71,7 @@ class Attempted(NamedTuple):
     """A request for a row; where `done` is given, so many steps of its plan are carried out with it."""
 
     id: int
+    attempt: int
     exchange: Exchange
     done: int | None = None
 
@@ -72,6 +80,7 @@ class Finished(NamedTuple):
     """The business system has it, under this id."""
 
     id: int
+    attempt: int
     external_id: str
 
 
@@ -79,6 +88,7 @@ class Postponed(NamedTuple):
     """The attempt failed: try again after `delay` (`sending`: its outcome is not known), or park it for a person."""
 
     id: int
+    attempt: int
     state: NextState
     delay: timedelta
     error: str
@@ -89,9 +99,24 @@ async def listen(connection: Connection) -> None:
     await connection.execute(_QUERIES.listen)
 
 
+async def answers(connection: Connection) -> None:
+    """Raises psycopg.OperationalError where the session does not live."""
+    await connection.execute(_QUERIES.backend)
+
+
 async def prepare_session(connection: Connection) -> None:
-    """Let the server notice within half a minute that this session's machine is gone, and free its streams."""
-    await connection.execute(_QUERIES.let_the_server_notice_a_dead_relay)
+    """Make the session one that may hold streams: dead machines are noticed, waits end, what was committed is on the disk.
+
+    Raises SetupError where something between here and the server gives each transaction another session: locks of a session are
+    none there.
+    """
+    await connection.execute(_QUERIES.prepare_session)
+    row = await (await connection.execute(_QUERIES.backend)).fetchone()
+    if row is None or row["pid"] != connection.info.backend_pid:
+        raise SetupError(
+            "a pooler stands before the database, which hands the relay's locks to others: give the relay the server's own address, "
+            "past the pooler (database.dsn)"
+        )
 
 
 class Head(NamedTuple):
@@ -101,13 +126,24 @@ class Head(NamedTuple):
     stream: str
 
 
-async def due_heads(connection: Connection, connector: str, in_hand: Collection[str], most: int) -> list[Head]:
+class Heads(NamedTuple):
+    """What a look found, and the stream at which the next one goes on; None where this one saw the last."""
+
+    found: list[Head]
+    last: str | None
+
+
+async def due_heads(connection: Connection, connector: str, in_hand: Collection[str], most: int, after: str) -> Heads:
     """Heads that are due, of streams that are not in hand: those due longest, and between them the newest.
 
-    A head that is parked or waits holds its own stream only. Steps over every open stream once.
+    A head that is parked or waits holds its own stream only. Steps over STEPS open streams from the stream `after` on, and over
+    NEWEST of the newest rows.
     """
-    wanted = {"connector": connector, "in_hand": list(in_hand), "most": most}
-    return [Head(row["id"], row["stream"]) async for row in await connection.execute(_QUERIES.due_heads, wanted)]
+    wanted = {
+        "connector": connector, "in_hand": list(in_hand), "most": most, "after": after, "steps": STEPS, "newest": NEWEST
+    }  # fmt: skip
+    rows = await (await connection.execute(_QUERIES.due_heads, wanted)).fetchall()
+    return Heads([Head(row["id"], row["stream"]) for row in rows if row["id"] is not None], rows[0]["last"])
 
 
 async def claim(
@@ -139,7 +175,8 @@ async def release(connection: Connection, connector: str, streams: Sequence[str]
 
 async def next_due_s(connection: Connection, connector: str) -> float | None:
     """Seconds until the next head that waits is due; None where none waits."""
-    row = await (await connection.execute(_QUERIES.next_due, {"connector": connector})).fetchone()
+    wanted = {"connector": connector, "steps": STEPS}
+    row = await (await connection.execute(_QUERIES.next_due, wanted)).fetchone()
     return None if row is None else row["seconds"]
 
 
@@ -151,13 +188,19 @@ async def begin_next(
     return [Claimed(**row) async for row in await connection.execute(_QUERIES.begin_next, wanted)]
 
 
-async def keep_plans(connection: Connection, plans: Sequence[Plan], settle: timedelta) -> None:
-    """Write what is going to be sent."""
-    rows = [{"id": plan.id, "checkpoint": {"steps": plan.steps, "done": 0}} for plan in plans]
-    await connection.execute(_QUERIES.keep_plans, {"plans": Jsonb(rows), "settle": settle})
+async def hold(connection: Connection, held: Mapping[int, int], settle: timedelta) -> None:
+    """Let nobody else claim these rows for as long again: their ids, and the attempt of each."""
+    wanted = {"ids": list(held.keys()), "attempts": list(held.values()), "settle": settle}
+    await connection.execute(_QUERIES.hold, wanted)
 
 
-async def record(connection: Connection, attempts: Sequence[Attempted], settle: timedelta) -> None:
+async def keep_plans(connection: Connection, plans: Sequence[Plan], settle: timedelta) -> set[int]:
+    """Write what is going to be sent; returns the ids of those rows that are another attempt's by now, as all below do."""
+    rows = [{"id": plan.id, "attempt": plan.attempt, "checkpoint": {"steps": plan.steps, "done": 0}} for plan in plans]
+    return await _overtaken(connection, _QUERIES.keep_plans, {"plans": Jsonb(rows), "settle": settle}, plans)
+
+
+async def record(connection: Connection, attempts: Sequence[Attempted], settle: timedelta) -> set[int]:
     """Keep requests with their answers, and how far the plans are."""
     rows = [
         {
@@ -165,36 +208,51 @@ async def record(connection: Connection, attempts: Sequence[Attempted], settle: 
             "step": attempted.exchange.step,
             "outcome": attempted.exchange.outcome,
             "status": attempted.exchange.status,
-            "request": attempted.exchange.request,
+            "request": storable_document(attempted.exchange.request),
             "answer": storable(attempted.exchange.answer),
             "duration_ms": attempted.exchange.duration_ms,
         }
         for attempted in attempts
     ]
     await connection.execute(_QUERIES.record_attempts, {"attempts": Jsonb(rows)})
-    if done := [(attempted.id, attempted.done) for attempted in attempts if attempted.done is not None]:
-        ids, numbers = zip(*done, strict=True)
-        await connection.execute(_QUERIES.steps_done, {"ids": list(ids), "done": list(numbers), "settle": settle})
+    if not (steps := [attempted for attempted in attempts if attempted.done is not None]):
+        return set()
+    columns = {**_of(steps), "done": [step.done for step in steps], "settle": settle}
+    return await _overtaken(connection, _QUERIES.steps_done, columns, steps)
 
 
-async def finish(connection: Connection, finished: Sequence[Finished]) -> None:
+async def finish(connection: Connection, finished: Sequence[Finished]) -> set[int]:
     """Close rows whose events the business system has. A work request's id goes to its ticket as well."""
-    columns = {"ids": [row.id for row in finished], "external_ids": [storable(row.external_id) for row in finished]}
-    await connection.execute(_QUERIES.finish, columns)
+    columns = {**_of(finished), "external_ids": [storable(row.external_id) for row in finished]}
+    return await _overtaken(connection, _QUERIES.finish, columns, finished)
 
 
-async def postpone(connection: Connection, postponed: Sequence[Postponed]) -> None:
+async def postpone(connection: Connection, postponed: Sequence[Postponed]) -> set[int]:
     """Say when failed rows are tried again, or that a person must look at them."""
     columns = {
-        "ids": [row.id for row in postponed],
+        **_of(postponed),
         "states": [row.state for row in postponed],
         "delays": [row.delay for row in postponed],
         "errors": [storable(row.error) for row in postponed],
     }
-    await connection.execute(_QUERIES.postpone, columns)
+    return await _overtaken(connection, _QUERIES.postpone, columns, postponed)
 
 
-async def same_failures(connection: Connection, outbox_id: int, step: str, status: int, most: int) -> int:
+Write = Plan | Attempted | Finished | Postponed
+
+
+def _of(writes: Sequence[Write]) -> dict[str, list[int]]:
+    return {"ids": [write.id for write in writes], "attempts": [write.attempt for write in writes]}
+
+
+async def _overtaken(
+    connection: Connection, query: bytes, values: Mapping[str, Any], writes: Iterable[Write]
+) -> set[int]:
+    held = {row["id"] async for row in await connection.execute(query, values)}
+    return {write.id for write in writes} - held
+
+
+async def same_failures(connection: Connection, outbox_id: int, step: str, status: int | None, most: int) -> int:
     """How many failures of a row, from the newest back, were this one; counts up to `most`."""
     columns = {"id": outbox_id, "step": step, "status": status, "most": most}
     row = await (await connection.execute(_QUERIES.same_failures, columns)).fetchone()

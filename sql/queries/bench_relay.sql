@@ -17,7 +17,7 @@ order by n, s;
 select pg_notify('amor_outbox', 'bench');
 
 -- name: open
-select count(*) as n from outbox where state <> 'done';
+select count(*) as n from outbox where done_at is null;
 
 -- name: done
 -- How many events of some orders are done, how long that took, and what each waited from its writing, milliseconds.

@@ -25,7 +25,11 @@ with changed as (
 select id, pg_notify('amor_outbox', connector), pg_notify('amor_live', 'outbox:' || id) from changed;
 
 -- name: open_count
-select state, count(*) as rows from outbox where state <> 'done' group by state;
+select state, count(*) as rows from outbox where done_at is null group by state;
+
+-- name: open_elsewhere
+-- What waits for connectors that are not among these: nobody carries it.
+select connector, count(*) as rows from outbox where done_at is null and connector <> all(%(connectors)s::text []) group by connector;
 
 -- name: listed
 -- Open rows for people, those that wait for them first; without a state parked and failing ones.
@@ -33,7 +37,7 @@ select
     id, connector, stream, seq, kind, state, attempts, next_at, last_error, created_at, payload ->> 'quantity' as quantity
 from outbox
 where
-    state <> 'done'
+    done_at is null
     and (%(connector)s::text is null or connector = %(connector)s)
     and case when %(state)s::text is null then state = 'parked' or last_error <> '' else state = %(state)s end
 order by state <> 'parked', created_at, id

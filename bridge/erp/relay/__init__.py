@@ -13,6 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
+from typing import Final
 from uuid import uuid4
 
 import psycopg
@@ -30,11 +31,15 @@ from bridge.erp.relay.questions import answer_questions
 from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
 from bridge.erp.webhook.listener import receive
+from bridge.errors import SetupError
 from bridge.model.production import EventKind
-from bridge.store import relay
+from bridge.store import outbox, relay
 from bridge.store.database import Connection, connected
 
 log = structlog.get_logger()
+
+# A statement that is not answered for so long is not answered any more: the server allows it less (relay.prepare_session).
+_ANSWER_WITHIN: Final = timedelta(seconds=60)
 
 Task = Callable[[Connection, asyncio.Event], Awaitable[None]]
 
@@ -55,6 +60,9 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
         if lanes:
             tell = partial(tell_conditions, lanes, uuid4())
             tasks.append(group.create_task(_with_database(dsn, tell, stop, database, rhythm)))
+            tasks.append(
+                group.create_task(_with_database(dsn, partial(_tell_of_others, lanes), stop, database, rhythm))
+            )
         log.info("relay started", connectors=[table.name for table in settings.connector])
         await stop.wait()
         for lane in lanes:
@@ -93,6 +101,14 @@ def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator
         yield partial(reconcile_nightly, lane, settings.relay.reconcile_at, settings.plant.zone)
 
 
+async def _tell_of_others(lanes: list[Lane], connection: Connection, stop: asyncio.Event) -> None:
+    """Say once what waits for connectors that the configuration does not have any more: nobody carries it."""
+    elsewhere = await outbox.open_elsewhere(connection, [lane.name for lane in lanes])
+    for name, rows in elsewhere.items():
+        log.error("events wait for a connector that is not in the configuration", connector=name, events=rows)
+    await stop.wait()
+
+
 async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
     await relay.listen(connection)
     lane.wake.set()  # for what came before
@@ -100,6 +116,7 @@ async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> No
         async for notice in connection.notifies(timeout=lane.rhythm.look_again.total_seconds()):
             if notice.payload == lane.name:
                 lane.wake.set()
+        await relay.answers(connection)  # a connection that fell silent tells nothing either
 
 
 async def _with_database(dsn: str, task: Task, stop: asyncio.Event, database: Availability, rhythm: Rhythm) -> None:
@@ -111,13 +128,13 @@ async def _with_database(dsn: str, task: Task, stop: asyncio.Event, database: Av
     while not stop.is_set():
         began = time.monotonic()
         try:
-            async with connected(dsn, "relay") as connection:
+            async with connected(dsn, "relay", answer_within=_ANSWER_WITHIN) as connection:
                 database.works()
                 await task(connection, stop)
                 failures = 0
                 continue
-        except (psycopg.OperationalError, psycopg.InterfaceError) as error:
-            database.lost(error)
+        except (psycopg.OperationalError, psycopg.InterfaceError, psycopg.InternalError, SetupError) as error:
+            database.lost(error)  # away, or it takes no writes
         except Exception:
             log.exception("a mistake in the relay, trying again")
         # One that ran for a while begins to count anew.

@@ -10,12 +10,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
+from typing import Any
 
 from bridge.erp import event as events
 from bridge.erp.connector import Connector, Event, Found, Refusal, Step
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.journal import Journal
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
+from bridge.model.text import storable_document
 from bridge.store.relay import Claimed, Exchange, Outcome
 
 
@@ -52,21 +54,25 @@ class Attempt:
         await self._steps_recorded()
         cause = error.__cause__
         status, answer = (cause.status, cause.text) if isinstance(cause, Refusal) else (None, "")
-        await self._journal.record_attempt(self._row.id, self._exchange(outcome(error), status, answer or str(error)))
+        await self._journal.record_attempt(self._row, self._exchange(outcome(error), status, answer or str(error)))
 
     async def is_hopeless(self, error: Exception, most: int) -> bool:
-        """Whether the system has said `most` times in a row that it failed at this request; asked once the failure is recorded."""
+        """Whether the system, or the connector, failed `most` times in a row at this very request; asked once that is recorded."""
         cause = error.__cause__
-        if not isinstance(cause, Refusal) or not cause.is_own_fault:
+        if not isinstance(error, ConnectorError):
+            status = None  # a mistake in the connector: it will be made again
+        elif isinstance(cause, Refusal) and cause.is_own_fault:
+            status = cause.status
+        else:
             return False
-        return await self._journal.same_failures(self._row.id, self._step, cause.status, most) >= most
+        return await self._journal.same_failures(self._row.id, self._step, status, most) >= most
 
     async def _look_up(self, event: Event) -> Found:
         await self._enter("look up")
         found = await self._connector.lookup(event)
         self.is_unclear = False
         answer = f"has it as {found.external_id}" if found.is_posted else "does not have it"
-        await self._journal.record_attempt(self._row.id, self._exchange("ok", None, answer))
+        await self._journal.record_attempt(self._row, self._exchange("ok", None, answer))
         return found
 
     async def _send(self, event: Event, found: Found) -> None:
@@ -76,7 +82,7 @@ class Attempt:
             answer = await self._connector.execute(step)
             self.is_unclear = self.is_unclear or not step.is_repeatable
             exchange = self._exchange("ok", answer.status, answer.text)
-            recording = self._journal.record_step(self._row.id, exchange, number)
+            recording = self._journal.record_step(self._row, exchange, number)
             if number < len(steps):
                 await recording
             else:  # nothing more is sent: asking may go on meanwhile
@@ -91,7 +97,7 @@ class Attempt:
             return steps, first
         await self._enter("plan")
         planned = await self._connector.plan(event)
-        await self._journal.keep_plan(self._row.id, [step.to_json() for step in planned])
+        await self._journal.keep_plan(self._row, [_kept(step) for step in planned])
         return planned, 0
 
     async def _verify(self, event: Event) -> Found:
@@ -116,6 +122,16 @@ class Attempt:
     def _exchange(self, result: Outcome, status: int | None, answer: str) -> Exchange:
         request = None if self._request is None else {"call": self._request.call, **self._request.body}
         return Exchange(self._step, result, status, request, answer, (time.monotonic() - self._began) * 1000)
+
+
+def _kept(step: Step) -> dict[str, Any]:
+    """The step as it is kept: exactly what is sent, or not at all."""
+    kept = step.to_json()
+    if storable_document(kept) != kept:
+        raise BusinessError(
+            f"the request of {step.name} has characters that cannot be kept (NUL, half a surrogate pair): mend what it is made of"
+        )
+    return kept
 
 
 def first_to_send(steps: Sequence[Step], done: int) -> int:

@@ -1,8 +1,12 @@
 """The dispatcher of one connector: takes streams, carries their events side by side, each stream's one after the other.
 
 A stream is taken by an advisory lock on the dispatcher's own session: held while HTTP requests run without a transaction being
-open, seen by every relay on the database, and released by the server in the instant that the process dies. A lease would have
-to be waited out after a crash, and a row lock (FOR UPDATE SKIP LOCKED) would hold a transaction open over the network.
+open, seen by every relay on the database, and released by the server in the instant that the process dies. A lease alone would have
+to be waited out after a crash, and a row lock (FOR UPDATE SKIP LOCKED) would hold a transaction open over the network, an attempt of
+minutes long. The lock only says who begins; it is not trusted to last. What keeps an event from being sent twice by two relays,
+should a lock vanish under its holder (a failover, a session that is ended), is written in the row before anything goes out: until when
+nobody else may claim it (`next_at`, set anew with every write and while it is in hand), and the number of the attempt, without which
+no older attempt can write, and so none can send, any more.
 """
 
 from __future__ import annotations
@@ -21,7 +25,7 @@ import structlog
 from bridge.erp.connector import Connector
 from bridge.erp.relay.attempt import Attempt, outcome
 from bridge.erp.relay.gate import Gate
-from bridge.erp.relay.journal import Journal
+from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
 from bridge.erp.relay.rhythm import Rhythm
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.production import EventKind
@@ -59,16 +63,17 @@ async def dispatch(lane: Lane, connection: Connection, stop: asyncio.Event) -> N
     """Carry events until `stop`. Raises psycopg errors where the database goes away; the streams in hand are free then."""
     await relay.prepare_session(connection)
     journal = Journal(connection, lane.name, lane.settle)
-    writing = asyncio.create_task(journal.run())
     dispatcher = Dispatcher(lane, journal)
-    dispatching = asyncio.create_task(dispatcher.run(connection, stop))
+    tasks = [asyncio.create_task(work) for work in (dispatcher.run(connection, stop), journal.run(), journal.watch())]
     try:
-        await asyncio.wait({writing, dispatching}, return_when=asyncio.FIRST_COMPLETED)
-        (dispatching if dispatching.done() else writing).result()
+        ended, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        for task in ended:
+            task.result()
     finally:
-        for task in (dispatching, writing, *dispatcher.in_hand.values()):
+        tasks += dispatcher.in_hand.values()
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(dispatching, writing, *dispatcher.in_hand.values(), return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 class Dispatcher:
@@ -78,6 +83,7 @@ class Dispatcher:
         self._lane = lane
         self._journal = journal
         self._heads: list[Head] = []
+        self._after = ""  # the stream at which the next look goes on
         self._looked = 0.0
         self.in_hand: dict[str, asyncio.Task[None]] = {}
 
@@ -111,17 +117,20 @@ class Dispatcher:
         return len(self.in_hand) > most - room
 
     async def _claim(self, room: int) -> list[Claimed]:
-        """Claim streams of those that the last look found; look again when they are used up or some time has passed."""
+        """Claim streams of those that were found last; look again when they are used up, or some time has passed."""
+        circle = 2 if self._after else 1  # so often the last stream is passed until all were seen
         while True:
             now = asyncio.get_running_loop().time()
-            if is_fresh := not self._heads or now > self._looked + LOOK_S:
-                self._heads = await self._journal.due_heads(self.in_hand.keys(), max(room, LOOK_FOR))
-                self._looked = now
+            if not self._heads or now > self._looked + LOOK_S:
+                looked = await self._journal.due_heads(self.in_hand.keys(), max(room, LOOK_FOR), self._after)
+                # Where there are more streams than a look steps over, the next one goes on behind them.
+                self._heads, self._looked, self._after = looked.found, now, looked.last or ""
+                circle -= looked.last is None
             tried = [head for head in self._heads if head.stream not in self.in_hand][: 2 * room]
             rows = await self._journal.claim(tried, room) if tried else []
             gone = {head.id for head in tried} if len(rows) < room else {row.id for row in rows}
             self._heads = [head for head in self._heads if head.id not in gone and head.stream not in self.in_hand]
-            if rows or is_fresh:
+            if rows or (circle <= 0 and not self._heads):
                 return rows
 
     def _is_done(self, stream: str) -> None:
@@ -144,27 +153,42 @@ class Dispatcher:
         """Carry a stream's events until none is due, one failed, or others have their turn; then give it back."""
         row: Claimed | None = first
         turn = 0
-        with contextlib.suppress(
-            psycopg.OperationalError
-        ):  # the session is lost: the dispatcher begins anew with all streams
+        try:
             while row is not None:
                 turn += 1
                 wants_next = turn < self._lane.rhythm.in_a_row and self._lane.gate.state == "closed"
                 row = await self._carry(row, wants_next=wants_next)
+        except psycopg.Error:
+            return  # the session is lost: the dispatcher begins anew with all streams
+        except Overtaken:
+            self._log(first).error("another relay has the stream, it is left to that one")
+        except NotWritten as error:
+            self._log(first).error(
+                "the database refuses what became of an event, it will be looked up", reason=str(error)
+            )
+        except Exception:  # noqa: BLE001  # the other streams go on
+            self._log(first).exception("a mistake in the relay, the stream is looked at again")
+        with contextlib.suppress(psycopg.Error):
             await self._journal.release(first.stream)
+
+    def _log(self, row: Claimed) -> structlog.stdlib.BoundLogger:
+        bound: structlog.stdlib.BoundLogger = log.bind(
+            connector=self._lane.name, stream=row.stream, seq=row.seq, outbox_id=row.id, attempt=row.attempts
+        )
+        return bound
 
     async def _carry(self, row: Claimed, *, wants_next: bool) -> Claimed | None:
         """Carry one event; the stream's next where it went well and one is due."""
         lane = self._lane
         attempt = Attempt(self._journal, lane.connector, lane.gate, row)
-        bound = log.bind(connector=lane.name, stream=row.stream, seq=row.seq, outbox_id=row.id, attempt=row.attempts)
+        bound = self._log(row)
         began = time.monotonic()
         try:
             external_id = await attempt.carry()
-        except psycopg.OperationalError:
+        except (psycopg.Error, NotWritten, Overtaken):
             raise
         except Exception as error:  # noqa: BLE001  # a connector's mistake must not stop the other streams
-            lane.gate.failed(error)
+            lane.gate.failed(error, row.stream)
             await attempt.record_failure(error)
             if await attempt.is_hopeless(error, lane.rhythm.most_own_faults):
                 error = BusinessError(
@@ -187,7 +211,7 @@ class Dispatcher:
         lane = self._lane
         if isinstance(error, BusinessError):
             bound.error("parked for a person", reason=str(error))
-            await self._journal.postpone(Postponed(row.id, "parked", timedelta(0), str(error)))
+            await self._journal.postpone(Postponed(row.id, row.attempts, "parked", timedelta(0), str(error)))
             return
         result = outcome(error)
         # A request that nobody waits for any more may still be carried out: looking too early would not see it.
@@ -200,4 +224,4 @@ class Dispatcher:
         bound.debug("postponed", outcome=result, wait_s=wait.total_seconds())
         is_clear = isinstance(error, CredentialsError | TransientError) and not is_unclear
         state: NextState = "pending" if is_clear else "sending"
-        await self._journal.postpone(Postponed(row.id, state, wait, str(error) or type(error).__name__))
+        await self._journal.postpone(Postponed(row.id, row.attempts, state, wait, str(error) or type(error).__name__))

@@ -2,7 +2,7 @@
 
     rate       a token bucket: so many requests a second, and a burst
     pause      what the system asked for (429 or 503 with Retry-After), and a refused key: every request more could lock the account
-    circuit    closed -> open after `most_failures` in a row, whatever the events -> half open: one event at a time -> closed
+    circuit    closed -> open after `most_failures` in a row of two streams or more -> half open: one event at a time -> closed
 
 While the circuit is open nothing is claimed: no event loses an attempt to a system that is away.
 """
@@ -22,6 +22,8 @@ from bridge.erp.relay.rhythm import Rhythm, pause
 from bridge.errors import CredentialsError, TransientError, UnknownOutcome
 
 log = structlog.get_logger()
+
+_MOST_FAILING = 2  # streams that fail, and none that does not, make a system that fails
 
 CircuitState = Literal["closed", "open", "half open"]
 
@@ -68,6 +70,7 @@ class Gate:
         self._rhythm = rhythm
         self._bucket = Bucket(rate_per_s, float(burst)) if rate_per_s else None
         self._failures = 0
+        self._failing: set[str] = set()  # whose they are
         self._refusals = 0
         self._openings = 0
         self._until = 0.0
@@ -106,14 +109,18 @@ class Gate:
         if self.condition.state != "works":
             self.changed.set()
         self.state, self._failures, self._refusals, self._openings = "closed", 0, 0, 0
+        self._failing.clear()
 
-    def failed(self, error: Exception) -> None:
-        """A request failed: what this means for all others. What is one event's own fault means nothing for them."""
+    def failed(self, error: Exception, stream: str = "") -> None:
+        """A request failed: what this means for all others. What is one event's own fault means nothing for them.
+
+        `stream` is whose request it was; empty: no event's. One stream alone opens no circuit: its own waits hold it, and others may fare well.
+        """
         match error:
             case CredentialsError():
                 self._refuse(error)
             case TransientError() | UnknownOutcome() if not _is_own_fault(error):
-                self._count(error)
+                self._count(error, stream)
 
     def _refuse(self, error: Exception) -> None:
         if _now() < self._until:
@@ -124,11 +131,15 @@ class Gate:
         self._tell(error)
         self._log.error("the key is refused, connector paused", reason=str(error), pause_s=wait.total_seconds())
 
-    def _count(self, error: Exception) -> None:
+    def _count(self, error: Exception, stream: str) -> None:
         self._failures += 1
+        if len(self._failing) <= _MOST_FAILING:
+            self._failing.add(stream)
         if asked := self._rhythm.asked(error):
             self._pause(min(asked, self._rhythm.longest_pause))
-        if self.state == "open" or (self.state == "closed" and self._failures < self._rhythm.most_failures):
+        is_of_many = len(self._failing) >= _MOST_FAILING or "" in self._failing
+        is_much = self._failures >= self._rhythm.most_failures and is_of_many
+        if self.state == "open" or (self.state == "closed" and not is_much):
             return
         self._openings += 1
         wait = self._rhythm.circuit.delay(self._openings, random.uniform(0.5, 1.0))  # noqa: S311  # jitter
