@@ -94,6 +94,7 @@ class Receiver:
                 business.confirm(
                     data["order_ref"], Decimal(data["yielded"]), Decimal(data["scrapped"]), reference=reference,
                     unit=data["uom"], posting_date=_day(data["ended_at"]), reason=data["reason"],
+                    is_end=bool(data["is_final"]),
                 )  # fmt: skip
             case "reversal":
                 inner = data["reverses"]

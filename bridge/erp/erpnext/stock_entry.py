@@ -56,6 +56,8 @@ class StockEntries:
             original = await self._entry(str(event.reverses.event_id))
             is_cancelled = original is not None and original.get("docstatus") == _CANCELLED
             return Found(is_cancelled, str(original["name"]) if original is not None and is_cancelled else None, 0)
+        if _says_nothing(event):
+            return Found(is_posted=True, external_id=str((await self._order(event.order_ref))["name"]))
         entry = await self._entry(str(event.event_id))
         if entry is None:
             return Found(is_posted=False, steps_done=0)
@@ -67,7 +69,7 @@ class StockEntries:
 
         Raises BusinessError where order, unit, quantity, batch or total do not fit.
         """
-        if (await self._entry(str(event.event_id))) is not None:
+        if _says_nothing(event) or (await self._entry(str(event.event_id))) is not None:
             return []
         order = await self._order(event.order_ref)
         if order.get("docstatus") != 1 or order.get("status") not in OPEN:
@@ -208,7 +210,7 @@ class StockEntries:
         return getattr(event, "item", "") or self._units.ours(str(order.get("production_item", "")))
 
     async def _order(self, order_ref: str) -> Row:
-        fields = ["production_item", "stock_uom", "status", "docstatus"]
+        fields = ["name", "production_item", "stock_uom", "status", "docstatus"]
         order = await self._site.first(ORDER, fields, [["name", "=", order_ref]])
         if order is None:
             raise BusinessError(f"ERPNext has no Work Order {order_ref}")
@@ -254,6 +256,11 @@ def _components(draft: Row, event: Made) -> list[dict[str, Any]]:
             "by entries of their own there; enter the scrap in ERPNext and mark this event as done"
         )
     return rows
+
+
+def _says_nothing(event: Made | Reversal) -> bool:
+    """Whether it only tells that a machine is done with the order: a Work Order completes itself, and no entry is without pieces."""
+    return isinstance(event, ProductionPerformance) and not (event.yielded or event.scrapped)
 
 
 def _quantities(event: Made) -> tuple[Decimal, Decimal]:

@@ -96,7 +96,8 @@ class Operations:
         kind, order = str(values["kind"]), str(values["order"])
         if kind == "performance":
             scrapped = Decimal(values.get("scrapped") or 0)
-            return _posted(self.business.confirm(order, Decimal(values["quantity"]), scrapped, **common))
+            is_end = str(values.get("final")).lower() == "true"
+            return _posted(self.business.confirm(order, Decimal(values["quantity"]), scrapped, is_end=is_end, **common))
         item = str(values.get("item") or "") if kind == "consumed" else ""
         use = cast("Use", _USES[kind])
         lot = str(values.get("lot") or "")
