@@ -11,9 +11,14 @@ import pytest
 from bridge.erp.connectors import CONNECTORS
 from bridge.errors import ConfigError, TransientError
 from bridge.store.database import connected
+from bridge.store.reversal import reverse_pieces
+from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.erp_systems.erpnext import SimulatedErpNext
+from tests.erp_systems.odoo19 import SimulatedOdoo
+from tests.erp_systems.sap_s4 import SimulatedSap
+from tests.erp_systems.tryton82 import RealTryton
 from tests.erp_systems.webhook import SimulatedReceiver
-from tests.relay_process import drained, post, relaying, start, until
+from tests.relay_process import AT, drained, post, relaying, start, until
 
 ORDER, ITEM = "MES-0001", "HSG-L1"
 
@@ -80,6 +85,26 @@ async def test_shop_hears_the_new_level_of_pieces_that_were_posted_without_waiti
     assert shop.system.business.stock[ITEM] == 8
     event = told(rows)[-1]
     assert (event["connector"], event["payload"]["uom"], event["payload"]["location"]) == ("shop", "1", "")
+
+
+@pytest.mark.parametrize("system_type", ["business_central", "odoo19", "sap_s4", "tryton82"])
+async def test_level_of_every_system_reaches_the_shop_after_a_posting_and_after_what_is_taken_back(
+    shop, connection, database_dsn, tmp_path, system_type, request
+):
+    system = {"business_central": SimulatedBusinessCentral, "odoo19": SimulatedOdoo, "sap_s4": SimulatedSap}
+    source = request.getfixturevalue("tryton") if system_type == "tryton82" else tmp_path / "erp"
+    async with system.get(system_type, RealTryton)(source) as erp, relaying(database_dsn, *tables(erp, shop)):
+        rows = await until(database_dsn, lambda rows: [row["state"] for row in told(rows)] == ["done"])
+        before = Decimal(told(rows)[0]["payload"]["available"])
+        await post(connection, ORDER, [5])
+        await until(database_dsn, reached(before + 5, 2))
+        async with connection.transaction():
+            await reverse_pieces(
+                connection, connector="erp", order_number=ORDER, quantity=Decimal(5), reason="crack", actor="anna",
+                at=AT, key="k",
+            )  # fmt: skip
+        await until(database_dsn, reached(before, 3))
+    assert [Decimal(level) for _, level in heard(shop)] == [before, before + 5, before]
 
 
 async def test_level_that_changed_by_hand_is_heard_with_the_next_poll(erp, shop, database_dsn):
