@@ -126,10 +126,10 @@ class Confirmation:
         """
         check_open(self.order, self.planned.good.quantity + self.planned.scrap.quantity)
         steps = [*self._mark(), *start]
-        if self.planned.has_pieces:
-            steps += self._post(effective, waste)
-        elif self.event.is_final and (drafts := _drafts(self.order)):
-            steps += _drop(self.order, drafts, effective)
+        posting = self._post(effective, waste) if self.planned.has_pieces else []
+        if self.event.is_final and not posting and (drafts := _drafts(self.order)):
+            posting = _drop(self.order, drafts, effective)
+        steps += posting
         return [*steps, output.close(self.order)] if self.event.is_final else steps
 
     def _mark(self) -> list[Step]:

@@ -12,7 +12,7 @@ from bridge.erp.tryton82.lots import Lots
 from bridge.erp.tryton82.order import Move
 from bridge.erp.tryton82.start import CANCEL, DATE
 from bridge.erp.tryton82.taking import TAKE, Taking, read_kind
-from bridge.errors import BusinessError
+from bridge.errors import BusinessError, TransientError
 
 _REACHED: Final = {
     "assign_try": ("assigned", "running", "done"),
@@ -53,17 +53,24 @@ class Requests:
         return await self._post(step)
 
     async def _take(self, taking: Taking) -> Answer:
-        pending = taking.pending(await read_kind(self._client, taking))
+        moves = await read_kind(self._client, taking)
+        pending = taking.pending(moves)
         if any(move.is_reserved_first and move.state == "draft" for move in pending):
             await self._cancel([move.id for move in pending])
             raise BusinessError(
                 f"Tryton could not reserve {taking.quantity} of {taking.item}: others have taken or reserved what was there; book the "
                 "stock that is there, then replay this event"
             )
-        return await self._each("do", pending)
+        answer = await self._each("do", pending)
+        # What a request that came late entered a second time would hold stock for ever, or be carried out when the order closes.
+        entered = [move for move in moves if move.is_reserved_first or move.is_waste]
+        await self._cancel([move.id for move in entered if move.state != "done" and move not in pending])
+        return answer
 
     async def _cancel(self, ids: Sequence[int]) -> Answer:
         """What of the moves is still to come; what somebody carried out meanwhile stays."""
+        if not ids:
+            return _THERE
         records = await self._client.search_all("stock.move", [["id", "in", list(ids)]], ["state"])
         answer = _THERE
         for record in records:
@@ -90,6 +97,7 @@ class Requests:
             reply, record = await self._client.send(step.call, body, is_repeatable=step.is_repeatable)
         except BusinessError as error:
             if not states or await self._state(path) not in states:
+                await self._refuse_stale(step, error)
                 await self._explain(step, error)
                 raise
             return Answer(400, _THERE.text)
@@ -107,6 +115,20 @@ class Requests:
         model, _, number = path.partition(" ")[2].partition("/")
         records = await self._client.search(model, [["id", "=", int(number)]], ["state"])
         return str(records[0]["state"]) if records else "missing"
+
+    async def _refuse_stale(self, step: Step, error: BusinessError) -> None:
+        """Raise TransientError where drafts that the step changes are none any more: a request that came late, or a person, was first.
+
+        The request was refused as a whole; a new plan sees what is there now.
+        """
+        drafts = [number for command in step.body.get("outputs", []) if command[0] != "create" for number in command[1]]
+        if not drafts:
+            return
+        domain = [["id", "in", drafts], ["state", "=", "draft"]]
+        if len(await self._client.search_all("stock.move", domain, ["state"])) < len(drafts):
+            raise TransientError(
+                f"{step.call} was refused because the order's outputs have changed since they were read: {error}"
+            ) from error.__cause__
 
     async def _explain(self, step: Step, error: BusinessError) -> None:
         """Raise an error that says what to do, where a move is refused for want of a lot."""
