@@ -13,6 +13,7 @@ from bridge.errors import ConfigError, TransientError
 from bridge.store.database import connected
 from bridge.store.reversal import reverse_pieces
 from tests.erp_systems.business_central import SimulatedBusinessCentral
+from tests.erp_systems.declarative import Described
 from tests.erp_systems.erpnext import SimulatedErpNext
 from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.erp_systems.sap_s4 import SimulatedSap
@@ -87,11 +88,14 @@ async def test_shop_hears_the_new_level_of_pieces_that_were_posted_without_waiti
     assert (event["connector"], event["payload"]["uom"], event["payload"]["location"]) == ("shop", "1", "")
 
 
-@pytest.mark.parametrize("system_type", ["business_central", "odoo19", "sap_s4", "tryton82"])
+@pytest.mark.parametrize("system_type", ["business_central", "declarative", "odoo19", "sap_s4", "tryton82"])
 async def test_level_of_every_system_reaches_the_shop_after_a_posting_and_after_what_is_taken_back(
     shop, connection, database_dsn, tmp_path, system_type, request
 ):
-    system = {"business_central": SimulatedBusinessCentral, "odoo19": SimulatedOdoo, "sap_s4": SimulatedSap}
+    system = {
+        "business_central": SimulatedBusinessCentral, "declarative": Described, "odoo19": SimulatedOdoo,
+        "sap_s4": SimulatedSap,
+    }  # fmt: skip
     source = request.getfixturevalue("tryton") if system_type == "tryton82" else tmp_path / "erp"
     async with system.get(system_type, RealTryton)(source) as erp, relaying(database_dsn, *tables(erp, shop)):
         rows = await until(database_dsn, lambda rows: [row["state"] for row in told(rows)] == ["done"])
