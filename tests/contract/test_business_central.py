@@ -71,6 +71,13 @@ async def test_request_and_performance_that_are_there_already_are_planned_no_sec
         assert list(await connector.plan(event)) == []
 
 
+async def test_event_of_a_closed_period_is_not_posted_on_an_open_day_unless_that_is_configured(connector, bc):
+    bc.system.business.closed_before = date(2026, 7, 2)
+    with pytest.raises(BusinessError, match=r"clos|range of allowed"):
+        await carry(connector, pieces(3, 3))
+    assert await bc.good_posted(ORDER) == 0
+
+
 async def test_closed_period_is_posted_today_where_that_is_configured(bc):
     bc.system.business.closed_before = date(2026, 7, 2)
     async with BusinessCentral(bc.settings(closed_period="today")) as connector:
@@ -214,6 +221,14 @@ async def test_plant_that_lives_with_stock_below_zero_is_left_to_it(bc):
     async with BusinessCentral(bc.settings(check_stock=False)) as connector:
         assert (await carry(connector, consumed(5001))).is_posted
     assert bc.system.business.stock["BAR-60"] == -1
+
+
+async def test_what_comes_off_beside_the_product_is_no_output_of_the_order(connector, bc):
+    await carry(connector, pieces(3, 3))
+    bc.system.business.book(
+        ORDER, "good", Decimal(2), item="CHIPS", reference="", unit="PCS", posting_date=date(2026, 7, 1)
+    )
+    assert (await posted(connector)).good == 3
 
 
 async def test_last_line_of_a_final_performance_finishes_its_operation(connector, bc):

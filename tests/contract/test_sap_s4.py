@@ -12,6 +12,7 @@ import httpx
 import pytest
 from starlette.requests import Request
 
+from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.http import from_step
 from bridge.erp.posting import key16
@@ -145,6 +146,13 @@ async def test_request_and_performance_that_are_there_already_are_planned_no_sec
     for event in (request(), performed(7, 0)):
         assert (await carry(connector, event)).is_posted
         assert list(await connector.plan(event)) == []
+
+
+async def test_event_of_a_closed_period_is_not_posted_on_an_open_day_unless_that_is_configured(connector, sap):
+    sap.system.business.closed_before = date(2026, 7, 2)
+    with pytest.raises(BusinessError, match=r"clos|range of allowed"):
+        await carry(connector, pieces(3, 3))
+    assert await sap.good_posted(ORDER) == 0
 
 
 async def test_closed_period_is_posted_today_where_that_is_configured(sap):
@@ -486,8 +494,23 @@ async def test_long_description_of_a_request_is_cut_behind_what_names_the_event(
     assert (await carry(connector, replace(request(), description="hot " * 1000))).is_posted
 
 
+def test_unclear_request_is_looked_up_when_no_work_process_can_carry_it_out_any_more(sap_settings):
+    assert sap_settings().settle == timedelta(seconds=660)
+    assert sap_settings(is_repeatable=True).settle == timedelta(seconds=10)
+    assert sap_settings(settle_s=30).settle == timedelta(seconds=30)
+
+
+@pytest.fixture
+def sap_settings():
+    def made(**changes):
+        table = {"type": "sap_s4", "name": "sap", "url": "https://s4.example.com", "plant": "1010", **changes}
+        return SapS4Settings.model_validate(table)
+
+    return made
+
+
 async def test_document_that_was_booked_twice_after_all_stops_the_order_and_is_seen_in_its_total(connector, sap):
-    """The case that no fence covers without RequestIDs: carried out long after it was given up and sent again."""
+    """As where `settle_s` is too short: carried out long after it was given up and sent again."""
     (late,) = await connector.plan(pieces(3, 3))
     await carry(connector, pieces(3, 3))
     await connector.execute(late)

@@ -45,6 +45,7 @@ class SimulatedSap(Served):
             "timeout_s": 1,
             "poll_s": 0.5,
             "update_wait_s": 0,
+            "settle_s": changes.get("timeout_s", 1),  # the simulated one works at nothing that nobody waits for
         }
         return SapS4Settings.model_validate({**given, **changes})
 

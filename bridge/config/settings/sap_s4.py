@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from datetime import timedelta
+from typing import Final, Literal
 
 from pydantic import Field
 
 from bridge.config.settings.connection import HttpConnectorTable
 from bridge.config.settings.master_data import MasterDataTable
+
+# A dialog work process is ended after rdisp/max_wprun_time (or rdisp/scheduler/prio_normal/max_runtime), 600 s, and one that hangs
+# outside of ABAP after another 60 s at most.
+_LONGEST_WORK_S: Final = 660
 
 
 class SapS4Settings(HttpConnectorTable, MasterDataTable):
@@ -26,6 +31,12 @@ class SapS4Settings(HttpConnectorTable, MasterDataTable):
         False,
         description="The tenant's Gateway keeps RequestIDs (idempotent services); a fence beside the lookup. Default false.",
     )
+    settle_s: float | None = Field(
+        None,
+        gt=0,
+        description="Seconds after which SAP carries out no request any more that nobody waits for; what became of one is looked up "
+        "then. Default: 660, as SAP ends a request after 600 s (rdisp/max_wprun_time) and 60 s more; timeout_s where is_repeatable.",
+    )
     update_wait_s: float = Field(
         3, ge=0, description="Seconds that a document may take to show after it was answered (update task). Default 3."
     )
@@ -42,3 +53,10 @@ class SapS4Settings(HttpConnectorTable, MasterDataTable):
         default_factory=lambda: ["M7/053", "F5/201"],
         description="Codes of messages that say a period is closed. Default M7/053, F5/201.",
     )
+
+    @property
+    def settle(self) -> timedelta:
+        """How long SAP may still be at work on a request whose answer nobody waits for."""
+        if self.settle_s is not None:
+            return timedelta(seconds=self.settle_s)
+        return timedelta(seconds=self.timeout_s if self.is_repeatable else _LONGEST_WORK_S)

@@ -79,8 +79,8 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack)
     return Lane(
         name=table.name,
         connector=connector,
-        # The system may be at work on a request as long as we would have waited for its answer.
-        settle=timedelta(seconds=table.timeout_s),
+        # The system may be at work on a request as long as its table says, or as we would have waited for its answer.
+        settle=getattr(table, "settle", None) or timedelta(seconds=table.timeout_s),
         max_in_flight=table.max_in_flight,
         rhythm=rhythm,
         wake=asyncio.Event(),
