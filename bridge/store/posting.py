@@ -21,8 +21,8 @@ from bridge.store.production_count import Unposted
 from bridge.store.queries import load
 
 _QUERIES: Final = load("posting")
-# A piece that is taken back is not posted as scrap as well.
-_EXCLUSIVE: Final = (str(EventKind.SCRAP), str(EventKind.REVERSAL))
+# Scrap is told to a system in one of these ways.
+_EXCLUSIVE: Final = (str(EventKind.SCRAP), str(EventKind.REVERSAL), str(EventKind.PERFORMANCE))
 
 
 class Purpose(NamedTuple):

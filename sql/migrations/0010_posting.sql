@@ -32,7 +32,8 @@ create table posting_event (
 );
 create index posting_event_posting on posting_event (posting_id);
 
--- A count is taken once for each purpose, by constraint; and what was scrapped is not taken back as well, or the other way round.
+-- A count is taken once for each purpose, by constraint; and scrap is told to a system in one way: as scrap, as good pieces that are taken
+-- back, or with a performance.
 create table count_posting (
     count_id bigint not null references production_count (id),
     connector text not null,
@@ -41,7 +42,7 @@ create table count_posting (
     posting_id bigint not null references posting (id),
     primary key (count_id, connector, kind, item)
 );
-create unique index count_posting_scrapped on count_posting (count_id, connector) where kind in ('scrap', 'reversal');
+create unique index count_posting_scrapped on count_posting (count_id, connector) where kind in ('scrap', 'reversal', 'performance');
 create index count_posting_posting on count_posting (posting_id);
 
 -- Up to which count everything that a rule is to post for a purpose is settled: posted, or not meant. A start need not look further back.

@@ -38,7 +38,7 @@ from tests.integration.rules_stage import (
 )
 
 EVERYTHING = RULES + SCRAP.replace("- id: scrap", "- id: scrap\n  for_each: {equipment_class: inspection}") + CONSUMED
-EVERYTHING += PERFORMANCE + LATE_SCRAP
+EVERYTHING += PERFORMANCE.replace("connector: erp", "connector: sap") + LATE_SCRAP
 
 
 # Of both machines: what they yielded and scrapped.

@@ -209,7 +209,7 @@ async def test_count_is_taken_once_for_a_purpose_by_constraint(database_dsn: str
         await bench.feed.send(count(CNC, 0, parts__scrap=0) + count(CNC, 1, parts__scrap=1))
         await bench.step(30)
         again = "insert into count_posting (count_id, connector, kind, posting_id) select count_id, connector, {kind}, posting_id from count_posting"
-        for kind in ("kind", "'reversal'"):
+        for kind in ("kind", "'reversal'", "'performance'"):
             with pytest.raises(psycopg.errors.UniqueViolation):
                 await bench.connection.execute(again.format(kind=kind))
 
@@ -288,7 +288,7 @@ async def test_readings_that_come_late_post_nothing_twice(database_dsn: str, tmp
         await bench.restart()
         await bench.step(91)
         assert await bench.rows("select kind, payload from outbox order by id") == before
-        assert await bench.one("select sum(quantity)::int from posting where kind = 'performance'") == 9
+        assert await bench.one("select sum(quantity)::int from posting where kind = 'performance'") == 6
 
 
 async def test_start_looks_no_further_back_than_what_is_settled(database_dsn: str, tmp_path: Path, monkeypatch):
@@ -310,3 +310,21 @@ async def test_start_looks_no_further_back_than_what_is_settled(database_dsn: st
         newest = await bench.one("select max(id)::int from production_count")
         assert await bench.one("select settled_to::int from posting_mark") == newest
         assert await bench.one("select sum(quantity)::int from posting") == 8
+
+
+async def test_scrap_that_is_posted_by_itself_is_in_no_performance_of_the_same_system(
+    database_dsn: str, tmp_path: Path
+):
+    other = PERFORMANCE.replace("id: confirmed", "id: elsewhere").replace("connector: erp", "connector: sap")
+    async with stage(database_dsn, tmp_path, PERFORMANCE, other, SCRAP) as bench:
+        await bench.feed.send(count(CNC, 0, parts__good=0, parts__scrap=0))
+        await bench.feed.send(count(CNC, 1, parts__good=3, parts__scrap=2))
+        await bench.restart()
+        await bench.step(40)
+        assert await bench.rows(
+            "select connector, kind, payload->>'quantity' as n, payload->>'yielded' as good, payload->>'scrapped' as bad "
+            "from outbox order by kind, connector"
+        ) == [
+            {"connector": "erp", "kind": "performance", "n": None, "good": "3", "bad": "0"},
+            {"connector": "sap", "kind": "performance", "n": None, "good": "3", "bad": "2"},
+            {"connector": "erp", "kind": "scrap", "n": "2", "good": None, "bad": None}]  # fmt: skip

@@ -100,13 +100,13 @@ class PostingBook:
 
     def end(self, order_number: str, ended: Ended) -> None:
         """A machine went over from this order to the next: its performance of it is told for the last time."""
-        taken: set[tuple[str, ...]] = set()
+        taken: set[str] = set()
         for duty in self._duties:
             action = duty.action
-            if action.kind is not EventKind.PERFORMANCE or duty.since is None or duty.taken_for in taken:
+            if action.kind is not EventKind.PERFORMANCE or duty.since is None or action.connector in taken:
                 continue
             if duty.holds_for(ended.path, self._class_of(ended.path, None)):
-                taken.add(duty.taken_for)
+                taken.add(action.connector)
                 if action.ends_with_order:
                     key = Key(order_number, action.connector, duty.index, ended.equipment_id, "", "")
                     waiting = self._waiting.setdefault(key, Waiting(duty, key))
@@ -161,8 +161,8 @@ class PostingBook:
         equipment_class = self._class_of(count.path, count.equipment_class)
         taken: set[tuple[str, ...]] = set()
         for duty in self._duties:
-            if duty.taken_for not in taken and duty.means(count, equipment_class):
-                taken.add(duty.taken_for)
+            if (takes := duty.takes(count.kind)) not in taken and duty.means(count, equipment_class):
+                taken.add(takes)
                 if duty in duties:
                     key = Key.of(duty, count)
                     self._waiting.setdefault(key, Waiting(duty, key)).counts.append(count)

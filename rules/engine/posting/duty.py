@@ -44,9 +44,14 @@ class Duty:
         """What its postings are for."""
         return Purpose(self.action.connector, str(self.action.kind), self.action.item)
 
-    @property
-    def taken_for(self) -> tuple[str, ...]:
-        """Two duties of which this is the same do not post one count both."""
+    def takes(self, kind: str) -> tuple[str, ...]:
+        """As what it takes counts of a kind: of two duties of which this is the same one takes a count."""
+        if self.action.kind is EventKind.PERFORMANCE and kind == CountKind.SCRAP:
+            return (
+                str(EventKind.SCRAP),
+                self.action.connector,
+                "",
+            )  # scrap that is posted by itself is in no performance
         return purpose_of(self.action)
 
     @property
@@ -74,11 +79,12 @@ class Duty:
 
 
 def duties_of(rulebook: Rulebook, production: ProductionSettings) -> list[Duty]:
-    """All that the rules are to post, in their order."""
+    """All that the rules are to post, in their order, performances last: they have what is posted in no other way."""
     kinds = {production.good: CountKind.GOOD, production.scrap: CountKind.SCRAP}
+    postings = sorted(_postings(rulebook.rules), key=lambda each: each[1].kind is EventKind.PERFORMANCE)
     return [
         Duty(rule, rule.condition, action, index, kinds.get(_tag_of(rule, rule.condition)))
-        for index, (rule, action) in enumerate(_postings(rulebook.rules))
+        for index, (rule, action) in enumerate(postings)
         if isinstance(rule.condition, Counted)
     ]
 
