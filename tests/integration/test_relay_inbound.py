@@ -116,14 +116,23 @@ async def test_kind_that_cannot_be_read_keeps_no_other_from_being_read_and_is_sa
     assert printed.count("is read again") == 1
 
 
-async def test_system_that_is_away_is_asked_for_nothing_more_in_the_same_round(fake, connection, database_dsn):
-    fake.orders, fake.shipments = TransientError("busy"), [shipment("OUT-1")]
+async def test_system_that_is_away_is_asked_for_one_kind_a_round(fake, connection, database_dsn):
+    fake.orders = fake.shipments = fake.states = TransientError("busy")
     async with following(database_dsn, fake):
-        await fake.more("orders", 3)
-        assert fake.asked["shipments"] == []
-        fake.orders = []
-        await fake.more("shipments")
-    assert await stored(connection, "shipment") == ["OUT-1"]
+        await fake.more("orders", 4)
+        counts = [len(asked) for asked in fake.asked.values()]
+        assert max(counts) - min(counts) <= 1
+        fake.orders = [order("M-1")]
+        await fake.more("orders")
+    assert await stored(connection) == ["M-1"]
+
+
+async def test_question_that_always_takes_too_long_keeps_no_other_kind_from_being_read(fake, connection, database_dsn):
+    fake.orders, fake.shipments = TransientError("took too long"), [shipment("OUT-1")]
+    async with following(database_dsn, fake):
+        await fake.more("shipments", 3)
+        assert await stored(connection, "shipment") == ["OUT-1"]
+    assert await stored(connection) == []
 
 
 async def test_system_that_cannot_be_read_keeps_no_other_system_from_being_read(fake, connection, database_dsn):

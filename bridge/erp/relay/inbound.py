@@ -112,7 +112,7 @@ class Reader:
 
     async def read(self, connection: Connection) -> ConnectorError | None:
         """Read each kind that nobody has read just now; gives the failure of a system that is away, which ends the round."""
-        for kind in self._kinds:
+        for kind in list(self._kinds):
             mark = await inbound.read_mark(connection, self._lane.name, kind.what)
             began = datetime.now(UTC)
             if mark is not None and mark.system == self._system and is_fresh(mark, began, self._every):
@@ -126,6 +126,8 @@ class Reader:
                 continue
             except ConnectorError as error:
                 self._lane.gate.failed(error)
+                # What fails again and again (a question that takes too long) is asked last the next time.
+                self._kinds = [*(each for each in self._kinds if each is not kind), kind]
                 return error
             except Exception as error:  # noqa: BLE001  # a connector's mistake at one kind must not stop the others
                 self._say(kind.what, f"{type(error).__name__} {error}", mistake=error)
