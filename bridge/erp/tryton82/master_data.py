@@ -13,6 +13,7 @@ from bridge.errors import BusinessError
 async def check(client: TrytonClient, settings: TrytonSettings) -> list[MasterDataProblem]:
     """Every name of the table that Tryton does not have, in the table's order."""
     problems = await _items(client, settings)
+    problems += await _consumed(client, settings)
     problems += await _units(client, {f"units.{ours}": theirs for ours, theirs in settings.units.items()})
     problems += await _locations(client, {f"locations.{ours}": name for ours, name in settings.locations.items()})
     waste = {f"reasons.{reason}": name for reason, name in settings.reasons.items()}
@@ -42,6 +43,16 @@ async def _items(client: TrytonClient, settings: TrytonSettings) -> list[MasterD
         elif item.uom and item.uom not in (records[0]["default_uom"]["symbol"], records[0]["default_uom"]["name"]):
             told = f"Tryton keeps {item.code} in {records[0]['default_uom']['symbol']}, not in {item.uom}: post in its unit"
             problems.append(MasterDataProblem(f"items.{ours}.uom", told))
+    return problems
+
+
+async def _consumed(client: TrytonClient, settings: TrytonSettings) -> list[MasterDataProblem]:
+    problems = []
+    for ours in settings.consumption_of:
+        code = settings.items[ours].code if ours in settings.items else ours
+        if not await client.search("product.product", [["code", "=", code]], ["code"], limit=1):
+            told = f"Tryton has no product with the code {code}: correct the item, or name Tryton's code in the connector's items"
+            problems.append(MasterDataProblem(f"consumption_of.{ours}", told))
     return problems
 
 

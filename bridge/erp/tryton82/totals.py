@@ -28,6 +28,7 @@ _ORDER: Final = ("reference", "number", "product.code", "unit.symbol", "unit.nam
 _MOVE: Final = (
     "production_output", "production_input", "product", "quantity", "unit.digits", "from_location", "to_location.type", "origin",
 )  # fmt: skip
+_ORDERS_AT_ONCE: Final = 50  # whose moves are in memory
 _LONGEST_DOMAIN: Final = 2000  # characters of JSON; web servers and their proxies take addresses of 8 kB
 
 
@@ -47,15 +48,17 @@ async def read_totals(
 
     Raises BusinessError, naming the order, where its moves are in a unit that is not exactly ours.
     """
-    productions = await _productions(client, order_refs)
-    moves = await _moves(client, [production.id for production in productions.values()])
+    productions = list((await _productions(client, order_refs)).items())
     totals = {}
-    for order_ref, production in productions.items():
-        made = _made(moves[production.id], production, order_ref)
-        item = units.ours(production.code)
-        _check_unit(production, settings, item, order_ref)
-        good, scrap = (units.counted(made[is_waste], item, f"order {order_ref}") for is_waste in (False, True))
-        totals[order_ref] = OrderTotals(good, scrap)
+    for first in range(0, len(productions), _ORDERS_AT_ONCE):
+        some = productions[first : first + _ORDERS_AT_ONCE]
+        moves = await _moves(client, [production.id for _, production in some])
+        for order_ref, production in some:
+            made = _made(moves[production.id], production, order_ref)
+            item = units.ours(production.code)
+            _check_unit(production, settings, item, order_ref)
+            good, scrap = (units.counted(made[is_waste], item, f"order {order_ref}") for is_waste in (False, True))
+            totals[order_ref] = OrderTotals(good, scrap)
     return totals
 
 
