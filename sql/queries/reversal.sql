@@ -19,20 +19,17 @@ with posted as (
     select id, stream, state, payload ->> 'event_id' as event_id, payload ->> 'quantity' as quantity
     from outbox
     where connector = %(connector)s and kind = 'wip_to_fg' and payload ->> 'order_ref' = %(order_number)s
-),
-
-taken_back as (
-    select
-        payload -> 'reverses' -> 'payload' ->> 'event_id' as event_id,
-        array_agg(coalesce(payload ->> 'quantity', '')) as quantities
-    from outbox
-    where connector = %(connector)s and kind = 'reversal' and stream in (select stream from posted)
-    group by 1
 )
 
-select p.id, p.stream, p.state, p.event_id, p.quantity, coalesce(t.quantities, '{}') as taken_back
+select
+    p.id, p.stream, p.state, p.event_id, p.quantity,
+    coalesce(array_agg(coalesce(r.payload ->> 'quantity', '')) filter (where r.id is not null), '{}') as taken_back
 from posted as p
-left join taken_back as t on p.event_id = t.event_id
+left join outbox as r
+    on
+        r.connector = %(connector)s and r.kind = 'reversal'
+        and r.payload -> 'reverses' -> 'payload' ->> 'event_id' = p.event_id
+group by p.id, p.stream, p.state, p.event_id, p.quantity
 order by p.id desc;
 
 -- name: payload
