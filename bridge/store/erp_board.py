@@ -33,9 +33,10 @@ async def of_stream(connection: Connection, connectors: Sequence[str], stream: s
     return await (await connection.execute(_QUERIES.of_stream, values)).fetchall()
 
 
-async def latest(connection: Connection, most: int) -> list[Row]:
-    """What the systems took last."""
-    return await (await connection.execute(_QUERIES.latest, {"most": most})).fetchall()
+async def latest(connection: Connection, connectors: Sequence[str], most: int) -> list[Row]:
+    """What these systems took last."""
+    values = {"connectors": list(connectors), "most": most}
+    return await (await connection.execute(_QUERIES.latest, values)).fetchall()
 
 
 async def taken_back(connection: Connection, outbox_id: int, most: int) -> list[Row]:

@@ -63,10 +63,10 @@ async def events(
 ) -> list[ErpEvent]:
     """What the systems took last; all events of an order where one is named, the newest first."""
     async with tower.pool.connection() as connection:
+        names = [each.connector for each in (await tower.erp.read(connection)).connectors]
         if order is None:
-            rows = await erp_board.latest(connection, most)
+            rows = await erp_board.latest(connection, names, most)
         else:
-            names = [each.connector for each in (await tower.erp.read(connection)).connectors]
             rows = await erp_board.of_stream(connection, names, order, most)
     return [ErpEvent.of(row) for row in rows]
 

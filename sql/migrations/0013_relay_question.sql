@@ -37,5 +37,5 @@ comment on column connector_condition.state is 'failing: the system fails, its c
 comment on column connector_condition.until is 'When it is tried again; null while it works.';
 comment on column connector_condition.relay is 'One run of one relay: several may serve a database.';
 
--- What was posted today, and when last, by connector.
-create index outbox_done on outbox (connector, done_at) where state = 'done';
+-- What was posted today, and when last, by connector. By done_at alone, which a claim does not change: its updates stay heap-only.
+create index outbox_done on outbox (connector, done_at) where done_at is not null;

@@ -1,5 +1,6 @@
 -- What goes to business systems, as people see it: connectors, what waits for them, what events are made of.
--- Payloads stand as they were written, or as a person edited them: nothing of them is cast that could fail.
+-- Done is what has a done_at (by constraint), as the indexes say it. Payloads stand as they were written, or as a person edited them:
+-- nothing of them is cast that could fail.
 
 -- name: connectors
 -- Each connector that is configured or that something is written for.
@@ -8,7 +9,7 @@ with waiting as (
         connector, count(*) as waiting, count(*) filter (where state = 'parked') as parked,
         count(*) filter (where state <> 'parked' and last_error <> '') as failing, min(created_at) as oldest_at
     from outbox
-    where state <> 'done'
+    where done_at is null
     group by connector
 ),
 
@@ -19,7 +20,7 @@ today as (
             where kind = 'wip_to_fg' and payload ->> 'quantity' ~ '^[0-9]{1,30}([.][0-9]{1,30})?$'
         ) as pieces
     from outbox
-    where state = 'done' and done_at >= %(today)s
+    where done_at >= %(today)s
     group by connector
 ),
 
@@ -46,7 +47,7 @@ known as (
 select
     k.connector, coalesce(w.waiting, 0) as waiting, coalesce(w.parked, 0) as parked, coalesce(w.failing, 0) as failing, w.oldest_at,
     coalesce(t.posted, 0) as posted_today, t.pieces as pieces_today,
-    (select max(d.done_at) from outbox as d where d.connector = k.connector and d.state = 'done') as last_success_at,
+    (select max(d.done_at) from outbox as d where d.connector = k.connector and d.done_at is not null) as last_success_at,
     s.reason as stop_reason, s.actor as stopped_by, s.at as stopped_at,
     c.state as condition, c.reason as condition_reason, c.since as condition_since, c.until as condition_until
 from known as k
@@ -61,7 +62,7 @@ order by k.connector;
 with wanted as (
     select *
     from outbox
-    where state = 'parked' or (state in ('pending', 'sending') and last_error <> '')
+    where done_at is null and (state = 'parked' or last_error <> '')
     order by state <> 'parked', created_at, id
     limit %(most)s
 )
@@ -72,7 +73,7 @@ select
     w.payload ->> 'uom' as uom, coalesce(w.payload ->> 'quantity', w.payload ->> 'yielded', w.payload ->> 'available') as quantity,
     (
         select count(*) from outbox as b
-        where b.connector = w.connector and b.stream = w.stream and b.seq > w.seq and b.state <> 'done'
+        where b.connector = w.connector and b.stream = w.stream and b.seq > w.seq and b.done_at is null
     ) as behind
 from wanted as w
 order by w.state <> 'parked', w.created_at, w.id;
@@ -90,15 +91,21 @@ order by id desc
 limit %(most)s;
 
 -- name: latest
--- What the systems took last.
+-- What the systems took last: of each connector by its index, then of all.
 select
-    id, connector, stream, seq, kind, state, attempts, next_at, external_id, last_error, created_at, done_at,
-    payload ->> 'order_ref' as order_ref, payload ->> 'ticket_id' as ticket_id, payload ->> 'item' as item,
-    payload ->> 'uom' as uom, coalesce(payload ->> 'quantity', payload ->> 'yielded', payload ->> 'available') as quantity,
+    d.id, d.connector, d.stream, d.seq, d.kind, d.state, d.attempts, d.next_at, d.external_id, d.last_error, d.created_at, d.done_at,
+    d.payload ->> 'order_ref' as order_ref, d.payload ->> 'ticket_id' as ticket_id, d.payload ->> 'item' as item,
+    d.payload ->> 'uom' as uom, coalesce(d.payload ->> 'quantity', d.payload ->> 'yielded', d.payload ->> 'available') as quantity,
     0 as behind
-from outbox
-where state = 'done'
-order by id desc
+from unnest(%(connectors)s::text []) as c (connector)
+cross join lateral (
+    select *
+    from outbox
+    where connector = c.connector and done_at is not null
+    order by done_at desc
+    limit %(most)s
+) as d
+order by d.done_at desc, d.id desc
 limit %(most)s;
 
 -- name: taken_back

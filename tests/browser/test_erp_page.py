@@ -99,7 +99,7 @@ async def test_dead_letter_appears_live_is_edited_and_replayed_and_is_taken(page
         await dialog.get_by_label("Order", exact=True).fill(ORDER)
         await dialog.get_by_role("button", name="Change").click()
         await expect(dialog.get_by_role("alert")).to_contain_text("Write why")
-        await dialog.get_by_label("Reason").last.fill("wrong order at the terminal")
+        await dialog.get_by_label("Why you change it").fill("wrong order at the terminal")
         await dialog.get_by_role("button", name="Change").click()
         await expect(dialog).to_contain_text("order_ref: NOWHERE → MES-0001")
         await dialog.get_by_role("button", name="Replay").click()
@@ -123,7 +123,7 @@ async def test_value_that_a_field_cannot_take_is_told_in_words_and_nothing_is_ch
     dialog = page.get_by_role("dialog")
     await dialog.get_by_role("button", name="Edit").click()
     await dialog.get_by_label("Quantity").fill("five")
-    await dialog.get_by_label("Reason").last.fill("r")
+    await dialog.get_by_label("Why you change it").fill("r")
     watched.expects_outage = True  # the browser logs the 422 itself
     await dialog.get_by_role("button", name="Change").click()
     await expect(dialog.get_by_role("alert")).to_contain_text("quantity: 'five' is no number; write it as 12 or 12.5")

@@ -126,7 +126,7 @@
     var tries = event.attempts ? ", " + event.attempts + (event.attempts === 1 ? " try" : " tries") : "";
     return h("p", { class: "event-state", "data-weight": weight }, [
       erp.sign(weight), h("span", { class: "word", text: " " + erp.stateWord(event) }),
-      h("span", { text: " · " + event.connector + ", " + event.stream + " number " + event.seq + ", written " + erp.when(event.created_at) + tries + (event.done_at ? ", taken " + erp.when(event.done_at) : "") }),
+      h("span", { text: " · " + event.connector + ", " + event.stream + " number " + event.seq + ", written " + erp.when(event.created_at) + tries + (event.done_at ? ", taken " + erp.when(event.done_at) : weight === "watch" ? ", next try " + erp.when(event.next_at) : "") }),
     ]);
   }
   function content(detail) {
@@ -268,12 +268,12 @@
       }
     }
     body.replaceChildren(
-      h("p", { class: "soft", text: "It stays the same fact, under the same id: only what it says is mended. Times are ISO 8601 with their zone." }),
+      h("p", { class: "soft", text: "It stays the same fact, under the same id: only what it says is mended. Times are ISO 8601 with their zone." + (mine.detail.counts.length ? " Its pieces were counted: where fewer of them were good, send it as it is and take pieces back." : "") }),
       mine.detail.event.last_error ? h("p", { class: "error", text: mine.detail.event.last_error }) : "",
       h("div", { class: "edit-fields" }, may.map(function (field, n) {
         return h("div", {}, [h("label", { for: inputs[n].id, text: field.label + (field.kind === "texts" ? ", with commas" : "") }), inputs[n]]);
       })),
-      h("label", { for: "edit-reason", text: "Reason" }), reason, problem
+      h("label", { for: "edit-reason", text: "Why you change it" }), reason, problem
     );
     choices.replaceChildren(erp.button("Cancel", back), erp.button("Change", save, "primary"));
     inputs[0].focus();

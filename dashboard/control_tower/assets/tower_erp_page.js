@@ -22,7 +22,7 @@
     if (!each.condition) return { weight: each.waiting ? "act" : "watch", sign: "?", word: "No relay", text: "No relay has been heard for some seconds: nothing is carried. See whether `amor relay` runs." };
     var until = each.condition_until && Date.parse(each.condition_until) > amor.now() ? " Tried again in " + amor.age((Date.parse(each.condition_until) - amor.now()) / 1000) + "." : " Being tried again.";
     if (each.condition === "refused") return { weight: "act", sign: "▲", word: "Key refused", text: "since " + erp.when(each.condition_since) + ": " + each.condition_reason + "." + until };
-    if (each.condition === "failing") return { weight: "act", sign: "◆", word: "System fails", text: "since " + erp.when(each.condition_since) + ": " + each.condition_reason + "." + until };
+    if (each.condition === "failing") return { weight: "watch", sign: "◆", word: "System fails", text: "since " + erp.when(each.condition_since) + ": " + each.condition_reason + "." + until };
     return { weight: "none", sign: "▶", word: "Running", text: "" };
   }
   function card(each) {
@@ -141,7 +141,8 @@
   function cell(line, name) {
     if (name === "order_number") return orderLink(line.order_number);
     if (line[name] === null || line[name] === undefined) return "not told";
-    return erp.quantity(line[name]);
+    var isOff = (name === "erp" && Number(line.erp) !== Number(line.posted)) || (name === "parked" && Number(line.parked) > 0);
+    return isOff ? h("span", { class: "ill", text: "▲ " + erp.quantity(line[name]) }) : erp.quantity(line[name]);
   }
   function compared(found) {
     if (!found.at) return "Not compared yet. The relay compares every night.";
@@ -165,7 +166,8 @@
     document.querySelectorAll(".compared-at[data-at]").forEach(function (element) {
       var isOld = amor.now() - Date.parse(element.dataset.at) > COMPARED_S * 1000;
       amor.mark(element, "old", String(isOld));
-      amor.put(element, null, ", " + erp.ago(element.dataset.at) + " ago" + (isOld ? " ▲ older than a day: see whether the relay runs" : ""));
+      var age_s = (amor.now() - Date.parse(element.dataset.at)) / 1000;
+      amor.put(element, null, (age_s < 60 ? ", just now" : ", " + amor.age(age_s) + " ago") + (isOld ? " ▲ older than a day: see whether the relay runs" : ""));
     });
   }
   function compareNow(connector, button, said) {
@@ -180,7 +182,10 @@
   function fillComparison() {
     if (!state.erp) return Promise.resolve();
     var names = state.erp.connectors.filter(function (each) { return each.can_compare; });
-    return Promise.all(names.map(function (each) { return amor.get("/api/v1/erp/connectors/" + encodeURIComponent(each.connector) + "/comparison"); })).then(function (found) {
+    return Promise.all(names.map(function (each) { return amor.get("/api/v1/erp/connectors/" + encodeURIComponent(each.connector) + "/comparison"); })).then(function (all) {
+      // The relay compares those that goods are booked in; the others never are, and are not asked about.
+      var done = all.filter(function (each) { return each.at; });
+      var found = done.length ? done : all;
       erp.fill("comparison", "", [found, erp.mayAct()], function () {
         return found.length ? found.map(comparison) : [h("p", { class: "nothing", text: "No connected system can be compared." })];
       });
@@ -193,20 +198,31 @@
   function orderLink(number) {
     return erp.button(number, function () { amor.showOrder(number); }, "as-link", "Events of order " + number);
   }
+  function due(order) {
+    if (!order.due) return "–";
+    var isLate = order.state === "released" && order.good < order.quantity && Date.parse(order.due) < amor.now();
+    return isLate ? h("span", { class: "ill", text: "▲ " + amor.day(order.due) + ", late" }) : amor.day(order.due);
+  }
+  function leaves(shipment) {
+    if (shipment.shipped_at) return amor.day(shipment.shipped_at);
+    if (!shipment.planned_at) return shipment.state;
+    var isLate = Date.parse(shipment.planned_at) < amor.now();
+    return h("span", { class: isLate ? "ill" : "soft", text: (isLate ? "▲ late, planned " : "planned ") + amor.day(shipment.planned_at) });
+  }
   function drawOrders(orders) {
     var more = orders.length > MOST_ORDERS ? MOST_ORDERS + " of " + orders.length : String(orders.length || "");
     erp.fill("erp-orders", more, [orders.slice(0, MOST_ORDERS)], function () {
       return [erp.table("Production orders", [["Order"], ["Product"], ["Good / ordered", "num"], ["In the ERP", "num"], ["Scrap", "num"], ["Due"], ["State"]], orders.slice(0, MOST_ORDERS).map(function (order) {
-        return [orderLink(order.number), order.product, amor.number(order.good) + " / " + amor.number(order.quantity), amor.number(order.posted), amor.number(order.scrap), order.due ? amor.day(order.due) : "–", order.state];
+        return [orderLink(order.number), order.product, amor.number(order.good) + " / " + amor.number(order.quantity), amor.number(order.posted), amor.number(order.scrap), due(order), order.state];
       }), "No orders from the ERP yet.")];
     });
   }
   function drawShipments(shipments) {
     var lead = state.plant && state.plant.lead_time.shipments ? "median " + amor.number(state.plant.lead_time.p50_h, "h") + " h from order to ship, 30 days" : "";
     erp.fill("erp-shipments", lead, [shipments.slice(0, MOST_SHIPMENTS)], function () {
-      return [erp.table("Shipments", [["Shipment"], ["Ordered"], ["Shipped"], ["Lead time", "num"]], shipments.slice(0, MOST_SHIPMENTS).map(function (each) {
+      return [erp.table("Shipments", [["Shipment"], ["Ordered"], ["Shipped", "brief"], ["Lead time", "num"]], shipments.slice(0, MOST_SHIPMENTS).map(function (each) {
         var hours = each.shipped_at ? (Date.parse(each.shipped_at) - Date.parse(each.created_at)) / 3600000 : null;
-        return [each.number, amor.day(each.created_at), each.shipped_at ? amor.day(each.shipped_at) : each.state, hours === null ? "–" : amor.number(hours, "h") + " h"];
+        return [each.number, amor.day(each.created_at), leaves(each), hours === null ? "–" : amor.number(hours, "h") + " h"];
       }), "No shipments from the ERP yet.")];
     });
   }
