@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 import getpass
 import json
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterator
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,6 +22,7 @@ from bridge.config import Settings, load_settings
 from bridge.errors import AmorError
 from bridge.store import connector_control, outbox, reconciliation
 from bridge.store.database import connected
+from bridge.store.reconciliation import Difference
 from bridge.store.reversal import read_decision
 
 app = typer.Typer(
@@ -163,18 +165,13 @@ def reconcile(
     settings = load_settings(config)
     since = datetime.now(UTC) - timedelta(days=days)
     orders, found = asyncio.run(_reconcile(settings, connector, since))
-    table = Table("order", "made", "posted", "on the way", "parked", "system", "what a person might do")
-    lines = []
+    table = Table(
+        "order", "", "made", "taken back", "posted", "on the way", "parked", "system", "what a person might do"
+    )
     for difference in found:
-        ledger = difference.ledger
-        waiting = ledger.waiting + ledger.unposted
-        line = {
-            "order": ledger.order_number, "made": str(ledger.made), "posted": str(ledger.posted), "waiting": str(waiting),
-            "parked": str(ledger.parked), "erp": None if difference.erp is None else str(difference.erp),
-            "proposal": difference.proposal,
-        }  # fmt: skip
-        lines.append(line)
-        table.add_row(*(escape(value or "not told") for value in line.values()))
+        for row in _reconciled(difference):
+            table.add_row(*(escape(value) for value in row))
+    lines = [_line(difference) for difference in found]
     out.print(table if found else f"{orders} orders agree")
     if json_file:
         json_file.write_bytes(orjson.dumps({"orders": orders, "differences": lines}, option=orjson.OPT_INDENT_2))
@@ -199,6 +196,38 @@ async def _dry_run(settings: Settings, number: int) -> None:
         for step in await system.plan(event):
             out.print(f"{step.name}: {step.call}" + ("" if step.is_repeatable else "  (is never sent twice unasked)"))
             out.print_json(orjson.dumps(dict(step.body), default=str).decode())
+
+
+def _line(difference: Difference) -> dict[str, Any]:
+    """As it goes to a file: quantities are texts, so that no digit is lost; null where nobody tells."""
+    ledger = difference.ledger
+    good = {
+        "made": ledger.made_net, "taken_back": ledger.reversed, "posted": ledger.posted_net, "waiting": ledger.on_the_way,
+        "parked": ledger.parked + ledger.reversed_parked, "erp": difference.erp,
+    }  # fmt: skip
+    scrap = {
+        "made": ledger.scrap_made, "posted": ledger.scrap_posted, "waiting": ledger.scrap_waiting + ledger.scrap_unposted,
+        "parked": ledger.scrap_parked, "erp": difference.erp_scrap,
+    }  # fmt: skip
+    return {
+        "order": ledger.order_number,
+        **_texts(good),
+        "scrap": None if ledger.scrap_made is None else _texts(scrap),
+        "proposal": difference.proposal,
+    }
+
+
+def _reconciled(difference: Difference) -> Iterator[list[str]]:
+    """The rows of a table: good pieces, and scrap where somebody posts it."""
+    line = _line(difference)
+    names = ("made", "taken_back", "posted", "waiting", "parked", "erp")
+    yield [line["order"], "good", *(line[name] or "not told" for name in names), line["proposal"]]
+    if scrap := line["scrap"]:
+        yield ["", "scrap", *("" if name == "taken_back" else scrap[name] or "not told" for name in names), ""]
+
+
+def _texts(quantities: dict[str, Decimal | None]) -> dict[str, str | None]:
+    return {name: None if quantity is None else f"{quantity.normalize():f}" for name, quantity in quantities.items()}
 
 
 async def _reconcile(settings: Settings, connector: str, since: datetime) -> tuple[int, list[Any]]:

@@ -14,9 +14,17 @@ from bridge.store.queries import load
 _QUERIES: Final = load("reconciliation")
 
 
+_NONE: Final = Decimal(0)
+
+
 @dataclass(frozen=True, slots=True)
 class OrderLedger:
-    """An order's good pieces. `unposted` were made and are in no posting yet; `waiting` and `parked` stand in the outbox."""
+    """An order's pieces, by our own books.
+
+    Good: `made` is what was counted, `unposted` of it is in no posting yet and will be; `posted` the system has, `waiting` and `parked`
+    stand in the outbox. `reversed_...` is what was taken back of it later, as posted, waiting and parked. Scrap: the same;
+    `scrap_made` is None where scrap is nobody's to post there.
+    """
 
     order_number: str
     made: Decimal
@@ -24,15 +32,44 @@ class OrderLedger:
     posted: Decimal
     waiting: Decimal
     parked: Decimal
+    reversed_posted: Decimal = _NONE
+    reversed_waiting: Decimal = _NONE
+    reversed_parked: Decimal = _NONE
+    scrap_made: Decimal | None = None
+    scrap_unposted: Decimal = _NONE
+    scrap_posted: Decimal = _NONE
+    scrap_waiting: Decimal = _NONE
+    scrap_parked: Decimal = _NONE
+
+    @property
+    def reversed(self) -> Decimal:
+        """What was taken back, or will be."""
+        return self.reversed_posted + self.reversed_waiting + self.reversed_parked
+
+    @property
+    def made_net(self) -> Decimal:
+        """What is good in the end."""
+        return self.made - self.reversed
+
+    @property
+    def posted_net(self) -> Decimal:
+        """What the system has in the end, by our books."""
+        return self.posted - self.reversed_posted
+
+    @property
+    def on_the_way(self) -> Decimal:
+        """What will be added there by itself; below 0 where more is taken back."""
+        return self.unposted + self.waiting - self.reversed_waiting
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """An order that does not agree, and what a person might do. `erp` None: the system was not asked or does not tell."""
+    """An order that does not agree, and what a person might do. `erp` and `erp_scrap` None: not asked, or it does not tell."""
 
     ledger: OrderLedger
     erp: Decimal | None
     proposal: str
+    erp_scrap: Decimal | None = None
 
 
 async def read_ledger(connection: Connection, connector: str, since: datetime) -> list[OrderLedger]:
@@ -56,14 +93,21 @@ async def keep(
         row = await (await connection.execute(_QUERIES.insert, values)).fetchone()
         assert row is not None, "the query returns one row"
         for found in differences:
+            ledger = found.ledger
             line = {
                 "id": row["id"],
-                "order_number": found.ledger.order_number,
-                "made": found.ledger.made,
-                "posted": found.ledger.posted,
-                "waiting": found.ledger.waiting + found.ledger.unposted,
-                "parked": found.ledger.parked,
+                "order_number": ledger.order_number,
+                "made": ledger.made_net,
+                "posted": ledger.posted_net,
+                "waiting": ledger.on_the_way,
+                "parked": ledger.parked + ledger.reversed_parked,
+                "reversed": ledger.reversed,
                 "erp": found.erp,
+                "scrap_made": ledger.scrap_made,
+                "scrap_posted": ledger.scrap_posted,
+                "scrap_waiting": ledger.scrap_waiting + ledger.scrap_unposted,
+                "scrap_parked": ledger.scrap_parked,
+                "scrap_erp": found.erp_scrap,
                 "proposal": found.proposal,
             }
             await connection.execute(_QUERIES.insert_line, line)

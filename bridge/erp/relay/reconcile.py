@@ -16,6 +16,7 @@ import structlog
 
 from bridge.erp.connector import OrderTotals, TellsTotals
 from bridge.erp.relay.dispatcher import Lane
+from bridge.erp.relay.proposal import propose
 from bridge.erp.relay.rhythm import pause
 from bridge.errors import ConnectorError
 from bridge.store import reconciliation
@@ -54,38 +55,16 @@ async def compare(connection: Connection, connector: str, system: object, since:
 
 async def _differences(system: object, ledgers: Sequence[OrderLedger]) -> list[Difference]:
     totals: Mapping[str, OrderTotals] | None = None
-    if isinstance(system, TellsTotals):
+    # One whose class could tell may have a description that does not say how.
+    if isinstance(system, TellsTotals) and getattr(system, "tells_totals", True):
         totals = await system.read_totals([ledger.order_number for ledger in ledgers])
     found = []
     for ledger in ledgers:
-        erp = None if totals is None else totals.get(ledger.order_number, OrderTotals(Decimal(0))).good
-        if proposal := propose(ledger, erp):
-            found.append(Difference(ledger, erp, proposal))
+        told = None if totals is None else totals.get(ledger.order_number, OrderTotals(Decimal(0)))
+        if proposal := propose(ledger, told):
+            good, scrap = (None, None) if told is None else (told.good, told.scrap)
+            found.append(Difference(ledger, good, proposal, scrap))
     return found
-
-
-def propose(ledger: OrderLedger, erp: Decimal | None) -> str:
-    """What a person might do about an order; empty where it agrees, or will by itself. Pure."""
-    words = []
-    if ledger.parked:
-        words.append(f"{_shown(ledger.parked)} wait for a person: see `amor outbox list`, mend and replay them")
-    on_the_way = ledger.unposted + ledger.waiting + ledger.parked
-    if (missing := ledger.made - ledger.posted - on_the_way) > 0:
-        words.append(f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active")
-    elif missing < 0:
-        words.append(
-            f"{_shown(-missing)} were posted and not counted: somebody wrote to the outbox, or counts are gone"
-        )
-    if erp is not None and (more := erp - ledger.posted) > 0 and not ledger.waiting:
-        words.append(
-            f"the system has {_shown(more)} more than was posted: look for a posting by hand, and take it back there"
-        )
-    elif erp is not None and more < 0:
-        words.append(
-            f"the system has {_shown(-more)} less than was posted: look for documents that were cancelled there, and post them there "
-            "by hand"
-        )
-    return "; ".join(words)
 
 
 async def reconcile_nightly(lane: Lane, at: time, zone: ZoneInfo, connection: Connection, stop: asyncio.Event) -> None:
@@ -125,7 +104,3 @@ async def _reconcile(lane: Lane, connection: Connection, now: datetime) -> bool:
     tell = log.warning if found else log.info
     tell("reconciled", connector=lane.name, orders=orders, differences=len(found))
     return True
-
-
-def _shown(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"
