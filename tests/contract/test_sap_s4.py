@@ -452,6 +452,23 @@ async def test_text_that_is_longer_than_its_field_is_refused_before_it_is_cut_of
         await connector.plan(event)
 
 
+async def test_names_that_are_longer_than_their_fields_are_told_before_anything_is_posted(sap):
+    settings = sap.settings(reasons={"scratch": "SURFACE", "size": "DIME"}, locations={"FG": "STORE", "RAW": "171A"})
+    async with SapS4(settings) as connector:
+        problems = await connector.check_master_data([])
+    assert {problem.field for problem in problems} == {"reasons.scratch", "locations.FG"}
+
+
+async def test_number_that_is_longer_than_any_order_of_saps_is_not_asked_for(connector, sap):
+    await sap.fail("500", match="GET", count=1)
+    with pytest.raises(BusinessError, match="SAP has no production order MES-0001-AND-MORE"):
+        await connector.plan(performed_for("MES-0001-AND-MORE"))
+
+
+def performed_for(order):
+    return replace(performed(1, 0), order_ref=order)
+
+
 async def test_batch_and_serial_numbers_go_with_the_movement_and_come_back_whole(connector, sap):
     event = replace(pieces(3, 3), lot="L-1", serials=("S1", "S2", "S3"))
     await carry(connector, event)

@@ -25,6 +25,7 @@ HEADERS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentHeader"
 ORDERS: Final = "API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2"
 ITEM_KEY: Final = "MaterialDocumentYear,MaterialDocument,MaterialDocumentItem"  # whole: pages of equal keys overlap
 _WANTED: Final = f"{ITEM_KEY},QuantityInEntryUnit,to_MaterialDocumentHeader/ReferenceDocument"
+LONGEST_ORDER: Final = 12  # a longer number is none of SAP's, and no value for its property
 DIGITS: Final = 3  # of a quantity (QUAN 13,3)
 _RECEIPT: Final = ("02", "101")
 _ISSUE: Final = ("03", "261")
@@ -135,7 +136,8 @@ def _document(row: Row) -> Document:
 
 async def released_order(gateway: Gateway, order_ref: str, *, is_open: bool) -> Row:
     """The production order. Raises BusinessError where there is none, or where it must be open and is not."""
-    order = await gateway.first(ORDERS, {"$filter": f"ManufacturingOrder eq {literal(order_ref)}"})
+    query = {"$filter": f"ManufacturingOrder eq {literal(order_ref)}"}
+    order = await gateway.first(ORDERS, query) if len(order_ref) <= LONGEST_ORDER else None
     if order is None:
         raise BusinessError(f"SAP has no production order {order_ref}")
     if is_open and (state := order_state(order)) != "released":

@@ -1,6 +1,6 @@
 """Whether SAP knows what the configuration names: items with their units, and equipment.
 
-Reasons and storage locations have no API that every tenant releases; the first posting tells.
+Reasons and storage locations have no API that every tenant releases; the first posting tells what their lengths do not.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from bridge.erp.odata import literal
 from bridge.erp.sap_s4.notification import Notifications
 from bridge.erp.sap_s4.odata import Gateway
 
+_LONGEST: Final = 4  # of a reason of variance, and of a storage location
 PRODUCTS: Final = "API_PRODUCT_SRV/A_Product"
 
 
@@ -21,7 +22,12 @@ async def check(
     settings: SapS4Settings, gateway: Gateway, notifications: Notifications, equipment: Sequence[str]
 ) -> list[MasterDataProblem]:
     """What is missing, each with its place in the connector's table."""
-    problems = []
+    problems = [
+        MasterDataProblem(f"{table}.{ours}", f"{theirs!r} is longer than SAP's {_LONGEST} characters")
+        for table, names in (("reasons", settings.reasons), ("locations", settings.locations))
+        for ours, theirs in names.items()
+        if len(theirs) > _LONGEST
+    ]
     for ours, item in settings.items.items():
         row = await gateway.first(PRODUCTS, {"$filter": f"Product eq {literal(item.code)}"})
         if row is None:

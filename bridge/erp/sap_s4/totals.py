@@ -15,7 +15,7 @@ from bridge.erp.connector import OrderTotals
 from bridge.erp.odata import any_of
 from bridge.erp.posting import quantity_of
 from bridge.erp.quantity import Units
-from bridge.erp.sap_s4.goods import ITEM_KEY, ITEMS, ORDERS
+from bridge.erp.sap_s4.goods import ITEM_KEY, ITEMS, LONGEST_ORDER, ORDERS
 from bridge.erp.sap_s4.odata import Gateway, Row, expanded
 from bridge.errors import BusinessError
 
@@ -26,13 +26,12 @@ _WANTED: Final = ",".join(
     + [f"{_ITEM}/{field}" for field in ("Material", "MfgOrderItemGoodsReceiptQty")]
     + [f"{_OPERATION}/{field}" for field in ("OpTotalConfirmedScrapQty", "OperationUnit")]
 )
-_LONGEST_ORDER: Final = 12  # a longer number is none of SAP's, and no value for its property
 
 
 async def read_totals(gateway: Gateway, units: Units, order_refs: Sequence[str]) -> Mapping[str, OrderTotals]:
     """Per order that SAP knows. Raises BusinessError where a quantity is none of ours."""
     totals: dict[str, OrderTotals] = {}
-    numbers = [number for number in order_refs if len(number.strip()) > 0 and len(number) <= _LONGEST_ORDER]
+    numbers = [number for number in order_refs if len(number.strip()) > 0 and len(number) <= LONGEST_ORDER]
     for expression in any_of("ManufacturingOrder", numbers):
         query = {"$filter": expression, "$select": _WANTED, "$expand": f"{_ITEM},{_OPERATION}"}
         rows = await gateway.rows(ORDERS, query, order="ManufacturingOrder")
