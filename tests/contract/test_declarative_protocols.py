@@ -146,6 +146,14 @@ async def test_path_into_an_answer_that_leads_nowhere_is_told_beside_what_the_an
     assert "check_item.id in d.toml is another path (the answer has code)" in problem.message
 
 
+async def test_success_that_does_not_say_what_is_expected_is_none(connector, described):
+    """A warehouse that answers 200 and holds the posting back."""
+    (step,) = await connector.plan(pieces(3, 3))
+    described.system.operations.post_status = "held"
+    with pytest.raises(UnknownOutcome, match=r"'held' at .*status, which is no success"):
+        await connector.execute(step)
+
+
 async def test_factor_is_not_left_out_where_nobody_says_which_item_the_order_makes(described):
     boxes = {"HOUSING": {"code": "HSG-L1", "denominator": 4}}
     async with Declarative(described.settings(items=boxes)) as connector:
@@ -169,3 +177,14 @@ async def test_closed_period_is_posted_today_only_where_that_is_configured(proto
         async with Declarative(described.settings(closed_period="today")) as posting:
             assert (await carry(posting, pieces(3, 3))).is_posted
         assert described.system.business.bookings[-1].posting_date > date(2026, 7, 2)
+
+
+async def test_plan_that_was_made_for_today_waits_once_that_is_no_longer_configured():
+    async with Described() as described:
+        described.system.business.closed_before = date(2026, 7, 2)
+        async with Declarative(described.settings(closed_period="today")) as planning:
+            (step,) = await planning.plan(pieces(3, 3))
+        async with Declarative(described.settings()) as parking:
+            with pytest.raises(ClosedPeriod):
+                await parking.execute(step)
+        assert await described.good_posted(ORDER) == 0

@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse
 
 from bridge.erp.connector import OrderTotals, Place, Refusal
 from bridge.erp.erpnext import ErpNext
+from bridge.erp.http import ClosedPeriod
 from bridge.errors import BusinessError, CredentialsError, TransientError
 from bridge.model.production import Disposition, MaterialUse, ProductionPerformance, Reversal, event_id
 from tests.contract.scenes import AT, EQUIPMENT, ORDER, actual, carry, pieces, request, resume
@@ -86,6 +87,30 @@ async def test_messages_of_the_site_are_unwrapped():
         site.system.business.stock["BAR-60"] = Decimal(1)
         with pytest.raises(BusinessError, match="NegativeStockError: 3 of BAR-60 are needed, 1 are there"):
             await connector.execute(step)
+
+
+async def test_entry_that_a_person_cancelled_is_told_by_the_total_before_the_next_pieces():
+    async with SimulatedErpNext() as site, ErpNext(site.settings()) as connector:
+        await carry(connector, pieces(5, 5))
+        await site.cancel_by_hand(ORDER)
+        with pytest.raises(BusinessError, match="has 0 Nos posted, and 5 Nos came before"):
+            await connector.plan(pieces(2, 7, 2))
+
+
+async def test_order_that_takes_nothing_is_told_with_its_state_before_anything_is_asked_of_it():
+    async with SimulatedErpNext() as site, ErpNext(site.settings()) as connector:
+        for state, words in (("done", "Completed"), ("planned", "Draft"), ("cancelled", "Cancelled")):
+            site.system.business.orders[ORDER].state = state
+            with pytest.raises(BusinessError, match=f"Work Order {ORDER} is {words} in ERPNext: submit or reopen it"):
+                await connector.plan(pieces(1, 1))
+
+
+async def test_closed_period_waits_for_a_person_where_nothing_else_is_configured():
+    async with SimulatedErpNext() as site, ErpNext(site.settings()) as connector:
+        site.system.business.closed_before = date(2026, 7, 2)
+        with pytest.raises(ClosedPeriod, match="the period is closed"):
+            await carry(connector, pieces(3, 3))
+        assert await site.good_posted(ORDER) == 0
 
 
 async def test_closed_period_is_posted_today_where_that_is_configured():

@@ -17,7 +17,7 @@ import httpx
 
 from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
-from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status, from_step, segment, to_step
+from bridge.erp.http import HttpClient, Reply, Request, Verdict, by_status, from_step, segment, to_step
 from bridge.erp.http.exchange import UNREADABLE
 from bridge.erp.webhook import signature
 from bridge.erp.webhook.envelope import MEDIA_TYPE, TYPES, envelope
@@ -110,9 +110,7 @@ class Webhook:
 
 
 def _judge(reply: Reply) -> Verdict:
-    """410 says that nobody wants these any more; 5xx of whatever origin is tried again, because that is harmless."""
-    if reply.status >= 500:
-        return Verdict(Kind.TRANSIENT)
+    """By status alone: 410 says that nobody wants these any more; what 5xx leaves open is sent again, which is harmless."""
     return by_status(reply.status, None)
 
 

@@ -32,6 +32,7 @@ class Operations:
 
     business: Business
     drafts: dict[str, Values] = field(default_factory=dict)
+    post_status: str = "posted"  # what is said of a posting
 
     def call(self, name: str, values: Values) -> Any:
         """Carry out an operation. Raises RefusedError."""
@@ -97,11 +98,16 @@ class Operations:
         if kind == "performance":
             scrapped = Decimal(values.get("scrapped") or 0)
             is_end = str(values.get("final")).lower() == "true"
-            return _posted(self.business.confirm(order, Decimal(values["quantity"]), scrapped, is_end=is_end, **common))
+            return self._posted(
+                self.business.confirm(order, Decimal(values["quantity"]), scrapped, is_end=is_end, **common)
+            )
         item = str(values.get("item") or "") if kind == "consumed" else ""
         use = cast("Use", _USES[kind])
         lot = str(values.get("lot") or "")
-        return _posted(self.business.book(order, use, Decimal(values["quantity"]), item=item, lot=lot, **common))
+        return self._posted(self.business.book(order, use, Decimal(values["quantity"]), item=item, lot=lot, **common))
+
+    def _posted(self, booking: Booking) -> Any:
+        return {"id": booking.id, "status": self.post_status}
 
     def take_back(self, values: Values) -> Any:
         """Part of a posting."""
@@ -110,7 +116,7 @@ class Operations:
             raise RefusedError("unknown_posting", f"There is no posting {values['reverses']}")
         first, common = original[0], _common(values)
         common.pop("reason")
-        return _posted(
+        return self._posted(
             self.business.take_back(
                 first.order, first.use, Decimal(values["quantity"]), item=first.item, reverses=first.id, **common
             )
@@ -182,10 +188,6 @@ def _common(values: Values) -> dict[str, Any]:
         "posting_date": date.fromisoformat(str(values["day"])),
         "reason": str(values.get("reason") or ""),
     }
-
-
-def _posted(booking: Booking) -> Any:
-    return {"id": booking.id, "status": "posted"}
 
 
 def _totals(order: Order) -> Any:
