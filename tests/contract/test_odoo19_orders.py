@@ -80,6 +80,22 @@ async def test_pieces_leave_alone_what_events_have_not_told_of_yet(odoo, connect
     assert (odoo.stock(INSERTS), odoo.stock(BARS)) == (inserts - 6, bars - 10)
 
 
+@pytest.mark.parametrize("done", [1, 2, 3])
+async def test_completion_that_broke_off_and_is_planned_anew_leaves_components_alone_still(odoo, connector, done):
+    """Its picking of the bill of materials' share is not taken for what events have told."""
+    inserts = odoo.stock(INSERTS)
+    for step in (await connector.plan(pieces(5, 5)))[:done]:
+        await connector.execute(step)
+    assert not (await connector.lookup(used(6, 6))).is_posted
+    await carry(connector, pieces(5, 5))
+    assert odoo.stock(INSERTS) == inserts
+    for step in (await connector.plan(pieces(5, 10, 2)))[:done]:
+        await connector.execute(step)
+    await carry(connector, used(6, 6))
+    await carry(connector, pieces(5, 10, 2))
+    assert odoo.stock(INSERTS) == inserts - 6
+
+
 async def test_consumption_after_the_last_piece_corrects_what_the_order_took(odoo, connector):
     inserts = odoo.stock(INSERTS)
     await carry(connector, used(3, 3))

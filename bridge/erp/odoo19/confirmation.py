@@ -130,7 +130,8 @@ async def _close(client: OdooClient, chain: Sequence[Production], event: Product
     if not left:
         return []
     ids = [production.id for production in left]
-    picked = [["raw_material_production_id", "in", ids], ["picked", "=", True], ["scrap_id", "=", False]]
+    picked = [["raw_material_production_id", "in", ids], ["picked", "=", True], ["manual_consumption", "=", True]]
+    picked += [["scrap_id", "=", False], ["quantity", ">", 0]]
     async for _ in client.pages("stock.move", ["state"], [*picked, ["state", "!=", "cancel"]]):
         raise BusinessError(
             f"order {event.order_ref} is to be closed, and components are booked as consumed for what is open: complete or "

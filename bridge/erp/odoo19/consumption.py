@@ -26,19 +26,17 @@ from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import MaterialActual
 
 _FIELDS: Final = [
-    "product_id",
-    "product_uom",
-    "quantity",
-    "picked",
-    "state",
-    "raw_material_production_id",
-    "location_id",
-]
+    "product_id", "product_uom", "quantity", "picked", "manual_consumption", "state", "raw_material_production_id", "location_id",
+]  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Move:
-    """What one production takes of a component; `quantity` is only reserved until it `is_taken`, which is picked or done."""
+    """What one production takes of a component; `quantity` is what is told of it only where it `is_taken`.
+
+    That is picked by hand, as we do, or done. What `set_qty_producing` picked is the bill of materials' share, for a completion
+    that may have broken off.
+    """
 
     id: int
     production: int
@@ -60,7 +58,7 @@ class Move:
                 place=int(record["location_id"][0]),
                 place_name=shown(record["location_id"]),
                 quantity=from_odoo(record["quantity"]),
-                is_taken=bool(record["picked"]) or record["state"] == "done",
+                is_taken=bool(record["picked"] and record["manual_consumption"]) or record["state"] == "done",
                 is_done=record["state"] == "done",
             )
         except (KeyError, TypeError, ValueError, IndexError) as error:
