@@ -21,10 +21,9 @@ LONGEST_NUMBER: Final = 20  # of orders and items (Code); a longer one is none o
 LONGEST_CODE: Final = 10  # of locations
 _CODED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 _CHANGED: Final = "Request_EntityChanged"
-_PAGE: Final = {"Prefer": "odata.maxpagesize=500"}
-_MOST_PAGES: Final = 2000
 # Pages may be served from a replica that is behind: what was posted a moment ago would not be found there, and posted again.
-_CURRENT: Final = {"Data-Access-Intent": "ReadWrite"}
+_QUESTION: Final = {"Data-Access-Intent": "ReadWrite", "Prefer": "odata.maxpagesize=500"}
+_MOST_PAGES: Final = 2000
 
 
 class Company:
@@ -33,7 +32,7 @@ class Company:
     def __init__(self, settings: BusinessCentralSettings) -> None:
         self._settings = settings
         self._closed = [part.lower() for part in settings.closed_messages]
-        self.http = HttpClient(settings, self._judge, headers=_CURRENT)
+        self.http = HttpClient(settings, self._judge)
 
     def own(self, page: str) -> str:
         """The path of a page of the tenant's own."""
@@ -68,7 +67,7 @@ class Company:
 
     async def _page(self, path: str, query: Mapping[str, str]) -> tuple[list[Row], Mapping[str, str] | None]:
         """The rows of a page, and the query of the next one; None behind the last."""
-        request = Request("GET", path, is_repeatable=True, query=query, headers=_PAGE)
+        request = Request("GET", path, is_repeatable=True, query=query, headers=_QUESTION)
         reply, answer = await self.http.ask(request)
         rows = answer.get("value") if isinstance(answer, dict) else None
         if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):

@@ -31,7 +31,7 @@ class Store:
     """
 
     business: Business
-    page: int = 1000
+    page: int = 5000
     other_stock: list[Row] = field(default_factory=list)
 
     late: int = 0

@@ -22,6 +22,7 @@ _ENTITY: Final = re.compile(r"([\w]+)(?:\((.*)\))?")
 _KEY: Final = re.compile(r"(?:(\w+)=)?'((?:[^']|'')*)'")
 _LITERAL: Final = re.compile(r"(datetimeoffset|datetime|guid)?'((?:[^']|'')*)'")
 _OPERATORS: Final[dict[str, Callable[[Any, Any], bool]]] = {"eq": eq, "ne": ne, "ge": ge, "gt": gt, "le": le, "lt": lt}
+_UNASKED: Final = 100  # rows of an answer to a question that names no $top
 _DATE: Final = re.compile(r"/Date\((-?\d+)(?:[+-]\d+)?\)/")
 
 
@@ -101,7 +102,7 @@ def _moment(name: str, value: Any) -> datetime | None:
     return from_date(value)
 
 
-def listing(rows: list[Row], query: Mapping[str, str], *, page: int = 1000) -> Response:
+def listing(rows: list[Row], query: Mapping[str, str], *, page: int = 5000) -> Response:
     """A set, by `$filter`, `$orderby`, `$skip`, `$top`, `$select`, `$expand`; at most `page` rows, and `__next` where there are more."""
     found = filtered(rows, query.get("$filter", ""))
     first = int(query.get("$skiptoken", query.get("$skip", 0)))
@@ -110,7 +111,8 @@ def listing(rows: list[Row], query: Mapping[str, str], *, page: int = 1000) -> R
             found.reverse()  # rows of equal keys come in any order, each time another
         found.sort(key=lambda row: [str(row[name]) for name in order.split(",")])
     top = int(query.get("$top", len(found)))
-    part = found[first : first + min(top, page)]
+    size = min(top, page) if "$top" in query else min(_UNASKED, page)
+    part = found[first : first + size]
     document: dict[str, Any] = {"results": [_shaped(row, query) for row in part]}
     if len(part) < min(top, len(found) - first):
         rest = {**query, "$skiptoken": str(first + len(part))}
