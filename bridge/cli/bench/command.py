@@ -75,6 +75,17 @@ def relay(
 
 
 @bench.command()
+def levels(
+    json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
+    postings: Annotated[int, typer.Option(min=10, help="Postings, one by one.")] = 100,
+) -> None:
+    """How soon a shop hears of pieces that were posted to the simulated Odoo, through the real relay process."""
+    from bridge.cli.bench.levels import LevelsOptions, run_levels
+
+    run_levels(LevelsOptions(json, postings), Console(highlight=False))
+
+
+@bench.command()
 def backtest(
     json: Annotated[Path | None, typer.Option("--json", dir_okay=False, help="Write the figures to this file.")] = None,
     days: Annotated[int, typer.Option(min=1, help="Days of readings, one a second.")] = 365,
