@@ -54,6 +54,7 @@ async def test_ledgers_agree_though_bridge_rules_and_relay_are_killed(tmp_path: 
     assert all(kills.values())
     assert figures["readings_sent"] == figures["readings_stored"] + figures["dead_letters"]
     assert figures["good_made"] == figures["good_counted"] == figures["good_posted"] > 0
+    assert figures["scrap_made"] == figures["scrap_counted"] == figures["scrap_posted"] > 0
     assert figures["faults"] == figures["tickets"] == 1
     assert figures["dead_letters"] > 0
     assert figures["message_to_browser_ms"]["p50"] > 0

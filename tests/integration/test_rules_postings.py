@@ -13,6 +13,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bridge.erp import event as events
+from bridge.store import kpi
+from bridge.store.ledger import read_ledger
 from rules.engine.follow import Follower
 from rules.rulebook import load_rules
 from tests.integration.rules_stage import (
@@ -328,3 +330,42 @@ async def test_scrap_that_is_posted_by_itself_is_in_no_performance_of_the_same_s
             {"connector": "erp", "kind": "performance", "n": None, "good": "3", "bad": "0"},
             {"connector": "sap", "kind": "performance", "n": None, "good": "3", "bad": "2"},
             {"connector": "erp", "kind": "scrap", "n": "2", "good": None, "bad": None}]  # fmt: skip
+
+
+async def test_books_say_what_the_system_has_whichever_way_it_was_posted(database_dsn: str, tmp_path: Path):
+    """A plant that confirms its operations, and reports no finished goods beside that."""
+    confirmed = PERFORMANCE.replace("- id: confirmed", f"- id: confirmed\n  for_each: {{equipment: {FINAL}}}")
+    async with stage(database_dsn, tmp_path, confirmed, SCRAP) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0, parts__scrap=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=7, parts__scrap=2))
+        await bench.step(3)
+        before = await read_ledger(bench.connection)
+        assert (before.good_without_posting, before.scrap_without_posting, before.posted) == (7, 2, 0)
+        await bench.step(60)
+        waiting = await read_ledger(bench.connection)
+        assert (waiting.good_without_posting, waiting.scrap_without_posting, waiting.posted) == (0, 0, 0)
+        assert await shown(bench) == 0
+        await bench.connection.execute("update outbox set state = 'done', done_at = now()")
+        done = await read_ledger(bench.connection)
+        assert (done.posted, done.scrap_posted) == (7, 2)
+        assert await shown(bench) == 7
+
+
+async def test_what_was_taken_back_is_off_the_books(database_dsn: str, tmp_path: Path):
+    async with stage(database_dsn, tmp_path, FINISHED, LATE_SCRAP, CONSUMED.split("- id: bars-of-scrap")[0]) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0) + count(CNC, 0, parts__scrap=0, parts__good=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=6) + count(CNC, 1, parts__good=2))
+        await bench.feed.send(count(CNC, 12, parts__scrap=2, scrap__reason="crack"))
+        await bench.step(60)
+        await bench.connection.execute("update outbox set state = 'done', done_at = now()")
+        books = await read_ledger(bench.connection)
+        assert (books.good, books.posted, books.scrap_without_posting) == (6, 4, 0)
+        assert books.material_posted["BAR-60"] == Decimal("1.70")
+        assert books.material_without_posting == 0
+        assert await shown(bench) == 6  # as a share of what was made it was posted
+
+
+async def shown(bench: Stage) -> int:
+    """What the control tower shows as posted, of all machines."""
+    machines = await kpi.machine_sums(bench.connection, at(-3600), at(3600))
+    return sum(row["posted"] for row in machines)
