@@ -254,6 +254,16 @@ async def test_rest_that_the_order_would_not_take_keeps_the_confirmation_from_be
     assert (await carry(connector, taken_back(scrap, 4, 4))).is_posted
 
 
+async def test_reversal_whose_predecessor_is_missing_and_one_of_nothing_are_for_a_person(connector, sap):
+    scrap = scrapped(4, 4)
+    with pytest.raises(BusinessError, match="SAP has no confirmation of the event"):
+        await connector.plan(taken_back(scrap, 1, 1))
+    await carry(connector, scrap)
+    with pytest.raises(BusinessError, match=r"1 of the event .* before this reversal"):
+        await connector.plan(taken_back(scrap, 2, 3, 2))
+    assert await scrap_in(sap) == 4
+
+
 async def test_confirmation_that_a_person_cancelled_is_not_cancelled_again(connector, sap):
     scrap = scrapped(4, 4)
     await carry(connector, scrap)

@@ -88,6 +88,11 @@ def _live(event: Reversal, rows: list[Row]) -> Row:
     """The confirmation that stands for the reversed event now."""
     before = event.cumulative - event.quantity
     row = of(rows, _rest_key(event, before) if before else event.reverses.event_id)
+    if row is None and before:
+        raise BusinessError(
+            f"order {event.order_ref}: {before} of the event {event.reverses.event_id} were to be taken back before this reversal, and SAP "
+            "has no confirmation of what stayed then: replay that reversal first, or take both back in SAP"
+        )
     if row is None:
         raise BusinessError(f"order {event.order_ref}: SAP has no confirmation of the event {event.reverses.event_id}")
     if row.get("IsReversed"):
