@@ -27,6 +27,12 @@ async def attention(connection: Connection, most: int) -> list[Row]:
     return await (await connection.execute(_QUERIES.attention, {"most": most})).fetchall()
 
 
+async def parked(connection: Connection, connector: str, most: int) -> list[int]:
+    """The numbers of a connector's events that wait for a person, oldest first."""
+    rows = await connection.execute(_QUERIES.parked, {"connector": connector, "most": most})
+    return [row["id"] async for row in rows]
+
+
 async def of_stream(connection: Connection, connectors: Sequence[str], stream: str, most: int) -> list[Row]:
     """The events of a stream (an order's number, a ticket's), the newest first."""
     values = {"connectors": list(connectors), "stream": stream, "most": most}

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp
 
-from dashboard.api import alarm_load, erp, health, history, login, operators, routes, static, tickets
+from dashboard.api import alarm_load, erp, erp_steps, health, history, login, operators, routes, static, tickets
 from dashboard.api.guard import Guard, content_security_policy
 from dashboard.api.live import socket
 from dashboard.api.live.frames import Frames
@@ -31,7 +31,7 @@ def build(tower: Tower, frames: Frames) -> ASGIApp:
     )
     api.state.tower = tower
     api.state.frames = frames
-    for part in (login, routes, operators, tickets, erp, alarm_load, history, health, static, socket):
+    for part in (login, routes, operators, tickets, erp, erp_steps, alarm_load, history, health, static, socket):
         api.include_router(part.router)
     # Dash answers every other address with its page: what looks like the API must say that it is not there.
     api.add_api_route(

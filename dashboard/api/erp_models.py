@@ -158,6 +158,12 @@ class Nothing(BaseModel):
     """A step that needs no words."""
 
 
+class Replayed(BaseModel):
+    """The events that were given back to the relay."""
+
+    events: list[int]
+
+
 class TakeBack(BaseModel):
     """Take good pieces back from what was posted to an order. `key` makes it happen once, however often it is sent."""
 

@@ -78,6 +78,13 @@ select
 from wanted as w
 order by w.state <> 'parked', w.created_at, w.id;
 
+-- name: parked
+select id
+from outbox
+where connector = %(connector)s and done_at is null and state = 'parked'
+order by id
+limit %(most)s;
+
 -- name: of_stream
 -- All of a stream (an order, a ticket), the newest first.
 select

@@ -132,6 +132,21 @@ async def test_value_that_a_field_cannot_take_is_told_in_words_and_nothing_is_ch
     assert seed.one("select count(*) from outbox_edit") == 0
 
 
+async def test_all_that_waits_for_one_reason_is_replayed_at_once(page, erp, poster, seed, database_dsn):
+    async with relaying(database_dsn, erp.settings()):
+        for n in range(3):
+            await poster.post(f"NOWHERE-{n}", datetime.now(UTC), [2])
+        await expect(attention(page).locator("li")).to_have_count(3)
+        seed.connection.execute(
+            "update outbox set payload = payload || jsonb_build_object('order_ref', 'MES-000' || id) where state = 'parked'"
+        )
+        await page.get_by_role("button", name="Replay all of erp").click()
+        await give_reason(page, "Replay all", "the orders are there now")
+        await expect(attention(page)).to_contain_text("Nothing waits for a person")
+        await drained(database_dsn)
+    assert (await erp.truth())["good_posted"] == 6
+
+
 async def test_connector_is_stopped_with_a_reason_and_let_go_on(page, erp, poster, seed, database_dsn):
     async with relaying(database_dsn, erp.settings()):
         await expect(status(page)).to_have_text("Running")

@@ -29,6 +29,7 @@ CHANGES = [
     ("/api/v1/erp/connectors/erp/stop", {"reason": "r"}),
     ("/api/v1/erp/connectors/erp/go", {"reason": "r"}),
     ("/api/v1/erp/connectors/erp/compare", {}),
+    ("/api/v1/erp/connectors/erp/replay", {"reason": "r"}),
 ]
 
 
@@ -255,6 +256,21 @@ async def test_replay_gives_the_event_back_to_the_relay(client, seed, event):
     assert (answer["id"], answer["state"]) == (event, "pending")
     assert seed.one("select detail ->> 'error' from audit where action = 'event replayed'") == "order is closed"
     assert (await client.post(f"/api/v1/erp/events/{event}/replay", json={})).status_code == 409
+
+
+async def test_all_that_waits_for_a_person_is_replayed_at_once_with_a_reason(client, connection, seed, event):
+    [other] = await post(connection, "WH/MO/00018", [7])
+    await connection.execute("update outbox set state = 'parked', last_error = 'closed' where id = %s", (other,))
+    path = "/api/v1/erp/connectors/erp/replay"
+    assert (await client.post(path, json={"reason": ""})).status_code == 422
+    answer = await ok(await client.post(path, json={"reason": "the period is open again"}))
+    assert answer["events"] == [event, other]
+    assert seed.one("select count(*) from outbox where state = 'parked'") == 0
+    assert (
+        seed.one("select detail ->> 'reason' from audit where action = 'events replayed'") == "the period is open again"
+    )
+    again = await client.post(path, json={"reason": "r"})
+    assert (again.status_code, again.json()["detail"]) == (409, "nothing of erp waits for a person")
 
 
 # --- take back -------------------------------------------------------------------------------------------------------------------

@@ -112,6 +112,7 @@
       place.replaceChildren(list);
     }
     var old = new Map(Array.from(list.children).map(function (item) { return [item.dataset.id, item]; }));
+    drawReplayAll(place, list);
     rows.forEach(function (row, n) {
       var item = old.get(String(row.id)) || h("li", { "data-id": row.id });
       old.delete(String(row.id));
@@ -119,6 +120,22 @@
       if (list.children[n] !== item) list.insertBefore(item, list.children[n] || null);
     });
     old.forEach(function (item) { item.remove(); });
+  }
+  // Where several wait for one reason that was mended over there, nobody opens each of them.
+  function drawReplayAll(place, list) {
+    var many = erp.mayAct() ? state.erp.connectors.filter(function (each) { return each.parked > 1; }) : [];
+    var names = many.map(function (each) { return each.connector + " " + each.parked; }).join();
+    var acts = place.querySelector(".all") || h("div", { class: "all" });
+    if (!acts.isConnected) place.insertBefore(acts, list);
+    if (acts.dataset.shown === names) return;
+    acts.dataset.shown = names;
+    acts.replaceChildren.apply(acts, many.map(function (each) {
+      return erp.button("Replay all " + amor.number(each.parked) + (state.erp.connectors.length > 1 ? " of " + each.connector : ""), function () {
+        erp.ask("Replay all of " + each.connector, "Once what was wrong is mended over there. Each is looked up before it is sent; what is still refused comes back here.", "Replay all", [], function (reason) {
+          return amor.post("/api/v1/erp/connectors/" + encodeURIComponent(each.connector) + "/replay", { reason: reason });
+        });
+      }, "quiet", "Replay all of " + each.connector);
+    }));
   }
   function drawEvent(item, row) {
     var shown = JSON.stringify([row.state, row.last_error, row.quantity, row.order_ref]);
@@ -259,6 +276,15 @@
       element.replaceChildren(h("span", { "aria-hidden": "true", text: "▲ " + amor.number(parked) }), h("span", { class: "unseen", text: ", " + parked + (parked === 1 ? " event waits" : " events wait") + " for a person" }));
     });
   }
+  var parkedBefore = null;
+  function announce() {
+    if (!state.erp) return;
+    var parked = state.erp.connectors.reduce(function (sum, each) { return sum + each.parked; }, 0);
+    if (parkedBefore !== null && parked > parkedBefore) {
+      amor.put(document.querySelector('[data-live="announcement"]'), null, parked + (parked === 1 ? " event" : " events") + " for the ERP wait for a person");
+    }
+    parkedBefore = parked;
+  }
   function drawErp() {
     drawParked();
     if (!isOpen()) return;
@@ -287,9 +313,13 @@
     var wanted = /[?&]event=(\d{1,15})(?:&|$)/.exec(window.location.search);
     if (isNew && wanted) amor.showEvent(Number(wanted[1]));
   };
-  amor.on("all", drawParked);
+  amor.on("all", function () {
+    announce();
+    drawParked();
+  });
   amor.on("me", drawErp);
   amor.on("erp", function () {
+    announce();
     drawErp();
     fillLists();
   });
