@@ -188,3 +188,22 @@ async def test_plan_that_was_made_for_today_waits_once_that_is_no_longer_configu
             with pytest.raises(ClosedPeriod):
                 await parking.execute(step)
         assert await described.good_posted(ORDER) == 0
+
+
+async def test_csrf_token_is_fetched_where_the_description_says_and_again_when_its_session_is_over(tmp_path):
+    text = (
+        (DESCRIPTIONS / "rest.toml")
+        .read_text()
+        .replace('protocol = "rest"', 'protocol = "rest"\ncsrf_path = "rest/orders"')
+    )
+    (tmp_path / "d.toml").write_text(text)
+    async with Described() as described:
+        described.system.csrf = 1
+        async with Declarative(described.settings()) as without:
+            with pytest.raises(CredentialsError, match="CSRF token validation failed"):
+                await carry(without, pieces(3, 3))
+        async with Declarative(described.settings(file=tmp_path / "d.toml")) as connector:
+            assert (await carry(connector, pieces(3, 3))).is_posted
+            described.system.csrf = 2
+            assert (await carry(connector, pieces(2, 5, 2))).is_posted
+        assert await described.good_posted(ORDER) == 5

@@ -310,3 +310,24 @@ async def test_exception_of_the_site_says_who_must_act_with_and_without_words(st
             site.system.answer = lambda *_, body=body: JSONResponse(body, status)
             with pytest.raises(error, match="Bold words" if "_server_messages" in body else kind):
                 await connector.execute(step)
+
+
+async def test_field_of_the_event_that_is_missing_or_not_unique_is_told_before_anything_is_posted():
+    async with SimulatedErpNext() as site:
+        async with ErpNext(site.settings(event_id_field="custom_typo")) as connector:
+            found = await connector.check_master_data([])
+        assert [problem.field for problem in found] == ["event_id_field"] * 2
+        assert "Stock Entry has no field custom_typo" in found[0].message
+        site.system.is_field_unique = False
+        async with ErpNext(site.settings()) as connector:
+            found = await connector.check_master_data([])
+            assert ["is not unique: tick Unique" in problem.message for problem in found] == [True, True]
+            site.system.shows_custom_fields = False  # then nobody can say
+            assert await connector.check_master_data([]) == []
+
+
+async def test_site_that_is_busy_while_its_fields_are_checked_is_not_told_to_have_none():
+    async with SimulatedErpNext() as site, ErpNext(site.settings()) as connector:
+        await site.fail("429", match="Stock Entry")
+        with pytest.raises(TransientError, match="429"):
+            await connector.check_master_data([])

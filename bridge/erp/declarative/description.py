@@ -150,6 +150,10 @@ class Description(Table):
     protocol: Protocol
     path: str = Field("", description="Path of the one address of a protocol that is not REST.")
     wsdl: Path | None = Field(None, description="SOAP: the WSDL, a local file beside this one.")
+    csrf_path: str = Field(
+        "",
+        description="Path that answers `x-csrf-token: Fetch` with a CSRF token (SAP Gateway). Default: none is needed.",
+    )
     answers: Literal["json", "xml"] = Field("json", description="REST: what answers are. Default json.")
     event: dict[EventKind, EventTable] = Field(default_factory=dict)
     failure: list[FailureRule] = Field(default_factory=list)

@@ -14,6 +14,7 @@ from bridge.erp.declarative.protocols import Answered, GraphQl, JsonRpc, Rest, W
 from bridge.erp.declarative.template import Lookup, Placeholder, fill, fill_path, fill_xml
 from bridge.erp.declarative.values import in_form
 from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status, unreadable
+from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.failure import failure
 from bridge.errors import BusinessError, ConfigError, Problem
 
@@ -39,7 +40,8 @@ class Endpoint:
         accept = "application/xml, text/xml" if description.protocol in {"xml_rpc", "soap"} else "application/json"
         if description.answers == "xml":
             accept = "application/xml"
-        self.http = HttpClient(settings, self._judge, headers={"Accept": accept})
+        csrf = CsrfToken(description.csrf_path.lstrip("/")) if description.csrf_path else None
+        self.http = HttpClient(settings, self._judge, headers={"Accept": accept}, csrf=csrf)
 
     def request(self, template: RequestTemplate, lookup: Lookup, *, is_repeatable: bool) -> Request:
         """A filled request as it goes out. Raises BusinessError where a value has no such form, or does not fit the schema."""

@@ -26,10 +26,10 @@ async def orders(endpoint: Endpoint, table: Listing | None, zone: str, since: da
     def read(row: Mapping[str, Any]) -> ProductionOrder:
         return ProductionOrder(
             number=_text(row, "number"),
-            external_id=_text(row, "external_id"),
+            external_id=str(row.get("external_id") or _text(row, "number")),
             product=_text(row, "product"),
             quantity=quantity_of(row["quantity"]).normalize() + 0,
-            due=instant_of(row["due"], zone),
+            due=instant_of(row.get("due"), zone),
             state=_text(row, "state"),
             work_center=str(row.get("work_center") or "") or None,
         )
@@ -48,12 +48,12 @@ async def shipments(
             raise BusinessError(f"shipment {row['number']} has no creation date")
         return ShipmentStatus(
             number=_text(row, "number"),
-            order_ref=str(row["order_ref"] or ""),
+            order_ref=str(row.get("order_ref") or ""),
             state=_text(row, "state"),
             created_at=created,
-            planned_at=instant_of(row["planned_at"], zone),
-            due_at=instant_of(row["due_at"], zone),
-            shipped_at=instant_of(row["shipped_at"], zone),
+            planned_at=instant_of(row.get("planned_at"), zone),
+            due_at=instant_of(row.get("due_at"), zone),
+            shipped_at=instant_of(row.get("shipped_at"), zone),
         )
 
     return await _read(endpoint, table, zone, since, read)

@@ -33,9 +33,14 @@ _NOT_HERE: Final = {
 }
 _KEY: Final = {"rest": "path", "graphql": "document"}
 _NEEDED: Final = {
-    "orders": frozenset({"number", "external_id", "product", "quantity", "due", "state"}),
-    "shipments": frozenset({"number", "order_ref", "state", "created_at", "planned_at", "due_at", "shipped_at"}),
+    "orders": frozenset({"number", "product", "quantity", "state"}),
+    "shipments": frozenset({"number", "state", "created_at"}),
     "requests": frozenset({"external_id", "state", "changed_at"}),
+}
+_KNOWN: Final = {
+    "orders": _NEEDED["orders"] | {"external_id", "due", "work_center"},
+    "shipments": _NEEDED["shipments"] | {"order_ref", "planned_at", "due_at", "shipped_at"},
+    "requests": _NEEDED["requests"],
 }
 
 
@@ -53,8 +58,13 @@ def mistakes_in(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     yield from takes(raw)
     for name, fields in _NEEDED.items():
         table = raw.get(name)
-        if isinstance(table, Mapping) and (missing := fields - set(table.get("fields", {}))):
+        given = table.get("fields") if isinstance(table, Mapping) else None
+        if not isinstance(given, Mapping):
+            continue
+        if missing := fields - set(given):
             yield (name, "fields"), f"lacks {', '.join(sorted(missing))}"
+        for field in sorted(set(given) - _KNOWN[name]):
+            yield (name, "fields", field), f"is not read; there are {', '.join(sorted(_KNOWN[name]))}"
     yield from _unasked(raw)
     yield from _idle(raw)
 

@@ -29,7 +29,7 @@ from bridge.erp.connector import (
 )
 from bridge.erp.erpnext.balances import Balances
 from bridge.erp.erpnext.inbound import Inbound
-from bridge.erp.erpnext.issue import Issues
+from bridge.erp.erpnext.issue import ISSUE, Issues
 from bridge.erp.erpnext.site import Site, resource
 from bridge.erp.erpnext.stock_entry import BATCH, ENTRY, StockEntries
 from bridge.erp.http import AlreadyPosted, ClosedPeriod, Request, from_step, to_step, unreadable
@@ -155,7 +155,7 @@ class ErpNext:
         return await self._issues.read_states(since)
 
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
-        """Items, units, warehouses and assets. Reasons are free text in ERPNext."""
+        """Items, units, warehouses, assets, and the field that keeps our id. Reasons are free text in ERPNext."""
         named = [(f"items.{ours}.code", "Item", item.code) for ours, item in self._settings.items.items()]
         named += [(f"items.{ours}.uom", "UOM", item.uom) for ours, item in self._settings.items.items() if item.uom]
         named += [(f"units.{ours}", "UOM", name) for ours, name in self._settings.units.items()]
@@ -164,6 +164,7 @@ class ErpNext:
         for field, doctype, name in named:
             if await self._site.first(doctype, [], [["name", "=", name]]) is None:
                 problems.append(MasterDataProblem(field, f"ERPNext has no {doctype} {name}"))
+        problems += await self._site.mistakes_in_field(self._settings.event_id_field, (ENTRY, ISSUE))
         for path in equipment:
             try:
                 await self._issues.asset(path)

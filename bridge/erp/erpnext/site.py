@@ -11,8 +11,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from bridge.config.settings.erpnext import ErpNextSettings
+from bridge.erp.connector import MasterDataProblem, Refusal
 from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status, segment, unreadable
 from bridge.erp.http.exchange import UNREADABLE
+from bridge.errors import BusinessError, CredentialsError, TransientError
 
 Row = Mapping[str, Any]
 Filter = list[Any]
@@ -64,6 +66,32 @@ class Site:
             raise unreadable(request, reply, "something that is no document")
         return message
 
+    async def mistakes_in_field(self, field: str, doctypes: Sequence[str]) -> list[MasterDataProblem]:
+        """Kinds of document that do not have the field, or not as a unique one, as far as the user may see that."""
+        problems = []
+        for doctype in doctypes:
+            try:
+                await self.first(doctype, [], [[field, "=", "-"]])
+            except (BusinessError, TransientError) as error:
+                cause = error.__cause__
+                if isinstance(error, TransientError) and not (isinstance(cause, Refusal) and cause.is_own_fault):
+                    raise
+                problems.append(
+                    _field(f"ERPNext's {doctype} has no field {field}: add it as Data, unique, no copy ({error})")
+                )
+                continue
+            try:
+                row = await self.first("Custom Field", ["unique"], [["name", "=", f"{doctype}-{field}"]])
+            except CredentialsError:
+                continue  # only System Managers see how a field is made
+            if row is not None and not row.get("unique"):
+                problems.append(
+                    _field(
+                        f"{field} of ERPNext's {doctype} is not unique: tick Unique, so that nothing is entered twice"
+                    )
+                )
+        return problems
+
     async def _page(self, doctype: str, fields: Sequence[str], filters: Sequence[Filter], most: int) -> list[Row]:
         query = {
             "fields": json.dumps(["name", *fields]),
@@ -79,6 +107,10 @@ class Site:
         ):
             raise unreadable(request, reply, "something that is no list of documents")
         return rows
+
+
+def _field(message: str) -> MasterDataProblem:
+    return MasterDataProblem("event_id_field", message)
 
 
 def resource(doctype: str, name: str = "") -> str:

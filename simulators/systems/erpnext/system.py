@@ -37,6 +37,8 @@ class ErpNext:
     def __init__(self, business: Business | None = None, *, queues: int = 0) -> None:
         self.business = business or Business(UNIT)
         self.drafts = stock.Drafts(self.business, queues)
+        self.is_field_unique = True
+        self.shows_custom_fields = True  # to System Managers only
         self.reserved: dict[str, Decimal] = {}  # by open sales orders
 
     def answer(self, request: Request, path: str, body: bytes) -> Response:
@@ -79,6 +81,8 @@ class ErpNext:
             return JSONResponse({"data": self.drafts.cancel(name, sent or {})})
         if request.method != "GET":
             raise FrappeError(403, "PermissionError", f"Not permitted: {request.method} {doctype}")
+        if doctype == "Custom Field" and not self.shows_custom_fields:
+            raise FrappeError(403, "PermissionError", f"User is not permitted to read {doctype}")
         rows = _TABLES[doctype](self)
         if not name:
             return listing(rows, _FIELDS[doctype], request.query_params)
@@ -190,6 +194,9 @@ _TABLES: Final[dict[str, Callable[[ErpNext], list[Row]]]] = {
     "UOM": lambda _: [{"name": UNIT}],
     "Warehouse": lambda _: [{"name": name} for name in (stock.STORES, stock.FINISHED, "Scrap - A")],
     "Bin": lambda site: list(_bins(site)),
+    "Custom Field": lambda site: [
+        {"name": f"{doctype}-{EVENT_ID}", "unique": int(site.is_field_unique)} for doctype in ("Stock Entry", "Issue")
+    ],
     "Batch": lambda site: [{"name": name, "item": item} for name, item in site.drafts.batches.items()],
     "Scrap Reason": lambda _: [{"name": reason} for reason in REASONS],
 }
@@ -228,6 +235,7 @@ _FIELDS: Final = {
     "Item": frozenset(["name", "stock_uom"]),
     "Bin": frozenset(["name", "item_code", "warehouse", "actual_qty", "reserved_qty"]),
     "Batch": frozenset(["name", "item"]),
+    "Custom Field": frozenset(["name", "unique"]),
     "UOM": frozenset(["name"]),
     "Warehouse": frozenset(["name"]),
     "Scrap Reason": frozenset(["name"]),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import xmlrpc.client
+from collections.abc import Callable
 from typing import Any, Final
 from xml.etree import ElementTree as ET
 from xml.sax.saxutils import escape
@@ -52,22 +53,36 @@ class Generic:
     def __init__(self, business: Business | None = None) -> None:
         self.business = business or Business(UNIT)
         self.operations = Operations(self.business)
+        self.csrf = 0  # number of the session whose token a changing request must carry; 0: none is needed
 
     def answer(self, request: Request, path: str, body: bytes) -> Response:
         """By the protocol that the address names."""
         if request.headers.get("authorization") != f"Bearer {KEY}":
             return JSONResponse({"error": {"code": "unauthorized", "message": "Who are you?"}}, 401)
+        if self.csrf and (early := self._session(request)) is not None:
+            return early
         protocol, _, resource = path.partition("/")
-        if protocol == "rest":
-            return self._rest(request, resource, body)
-        if protocol == "soap":
-            return self._soap(request, body)
-        calls = {"jsonrpc": self._json_rpc, "graphql": self._graphql}
-        if protocol in calls:
-            return calls[protocol](document(body))
-        if protocol == "xmlrpc":
-            return self._xml_rpc(body)
-        return JSONResponse({"error": {"code": "not_found", "message": path}}, 404)
+        protocols: dict[str, Callable[[], Response]] = {
+            "rest": lambda: self._rest(request, resource, body),
+            "soap": lambda: self._soap(request, body),
+            "jsonrpc": lambda: self._json_rpc(document(body)),
+            "graphql": lambda: self._graphql(document(body)),
+            "xmlrpc": lambda: self._xml_rpc(body),
+        }
+        if protocol not in protocols:
+            return JSONResponse({"error": {"code": "not_found", "message": path}}, 404)
+        return protocols[protocol]()
+
+    def _session(self, request: Request) -> Response | None:
+        """As SAP Gateway: a token for who asks, and no change without it and the cookie that came with it."""
+        token, cookie = f"token-{self.csrf}", f"session={self.csrf}"
+        given = request.headers.get("x-csrf-token", "")
+        if request.method == "GET":
+            fetched = {"x-csrf-token": token, "Set-Cookie": f"{cookie}; Path=/; HttpOnly"}
+            return Response("{}", 200, fetched) if given.lower() == "fetch" else None
+        if given == token and cookie in request.headers.get("cookie", ""):
+            return None
+        return Response("CSRF token validation failed", 403, {"x-csrf-token": "Required"})
 
     def broken(self) -> Response:
         """A failure inside, said by the system itself, after a rollback."""

@@ -58,6 +58,7 @@ id = "id"
 request = { path = "orders" }
 [orders.fields]
 number = "number"
+colour = "c"
 """
 
 
@@ -80,7 +81,8 @@ def test_every_mistake_is_told_with_file_line_and_field(tmp_path):
         (20, "text", "write {{ for a brace"),
         (22, "teleported", "Input should be"),
         (22, "step", "Field required"),
-        (28, "fields", "lacks due, external_id, product, quantity, state"),
+        (28, "fields", "lacks product, quantity, state"),
+        (30, "fields.colour", "is not read; there are due, external_id, number, product"),
     ]:
         matching = [message for at_line, at_field, message in told if at_line == line and field in at_field]
         assert any(words in message for message in matching), (line, field, words, told)
