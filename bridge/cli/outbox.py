@@ -18,6 +18,7 @@ from rich.table import Table
 
 from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
 from bridge.cli.outbox_reverse import reverse
+from bridge.cli.outbox_trace import trace
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError
 from bridge.store import connector_control, outbox, reconciliation
@@ -128,6 +129,7 @@ def replay(
 
 
 app.command()(reverse)
+app.command()(trace)
 
 
 @app.command()

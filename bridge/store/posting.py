@@ -16,7 +16,7 @@ from psycopg.types.json import Jsonb
 
 from bridge.model.production import EventKind
 from bridge.store import production_count
-from bridge.store.database import Connection
+from bridge.store.database import Connection, Row
 from bridge.store.production_count import Unposted
 from bridge.store.queries import load
 
@@ -142,6 +142,12 @@ async def insert(
     """Write a posting, the outbox rows that carry it and the counts that it takes."""
     values = {**asdict(posting), "outbox_ids": list(outbox_ids), "counts": list(counts)}
     await connection.execute(_QUERIES.insert, values)
+
+
+async def traced(connection: Connection, outbox_id: int, most: int) -> list[Row]:
+    """The counts that an event posts, oldest first, each with its reading and batch; those are None where they are no longer kept."""
+    values = {"outbox_id": outbox_id, "most": most}
+    return await (await connection.execute(_QUERIES.traced, values)).fetchall()
 
 
 def _columns(purpose: Purpose) -> dict[str, str]:

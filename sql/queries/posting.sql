@@ -79,3 +79,18 @@ carried as (
 
 insert into count_posting (count_id, connector, kind, item, posting_id)
 select c.id, made.connector, made.kind, made.item, made.id from made cross join unnest(%(counts)s::bigint []) as c (id);
+
+-- name: traced
+-- The counts of an event, each with the reading that told of it and the batch that the reading came with, where they are still kept.
+select
+    c.id, e.path, t.name as tag, c.ts, c.kind, c.qty, c.order_number, c.lot, c.reason, c.counter_from, c.counter_to, r.value as reading,
+    r.lane, r.batch_seq, b.received_at
+from outbox_count as x
+inner join production_count as c on x.count_id = c.id
+inner join equipment as e on c.equipment_id = e.id
+inner join tag as t on c.tag_id = t.id
+left join reading as r on c.tag_id = r.tag_id and c.ts = r.ts and c.ordinal = r.ordinal
+left join batch as b on r.lane = b.lane and r.batch_seq = b.seq
+where x.outbox_id = %(outbox_id)s
+order by c.ts, c.id
+limit %(most)s;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from decimal import Decimal
@@ -11,7 +12,9 @@ from typing import Any
 import psycopg
 import pytest
 from structlog.testing import capture_logs
+from typer.testing import CliRunner
 
+from bridge.cli.app import app
 from bridge.erp import event as events
 from bridge.store import kpi
 from bridge.store.ledger import read_ledger
@@ -369,3 +372,39 @@ async def shown(bench: Stage) -> int:
     """What the control tower shows as posted, of all machines."""
     machines = await kpi.machine_sums(bench.connection, at(-3600), at(3600))
     return sum(row["posted"] for row in machines)
+
+
+async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn: str, tmp_path: Path):
+    config = tmp_path / "amor.toml"
+    config.write_text(f'[plant]\nname = "test"\n[database]\ndsn = "{database_dsn}"\n')
+
+    async def trace(number: int) -> tuple[int, list[str]]:
+        command = ["outbox", "trace", str(number), "--config", str(config)]
+        found = await asyncio.to_thread(CliRunner().invoke, app, command, env={"COLUMNS": "250"})
+        return found.exit_code, [" ".join(line.strip("│┃ ").split()) for line in found.output.splitlines()]
+
+    late = LATE_SCRAP.replace("max_qty: 4", "max_qty: 1")
+    async with stage(database_dsn, tmp_path, FINISHED, late, PERFORMANCE) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=65534) + count(CNC, 0, parts__scrap=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=65535))
+        await bench.feed.send(count(FINAL, 2, parts__good=4, scrap__reason=""))
+        await bench.feed.send(count(CNC, 15, parts__scrap=3, scrap__reason="crack"))
+        await bench.feed.send(together(FINAL, 30, order__number="MO/2"))
+        await bench.step(60)
+        numbers = {row["kind"]: row["id"] for row in await bench.rows("select id, kind from outbox order by id desc")}
+        code, lines = await trace(numbers["wip_to_fg"])
+        assert (code, lines[0]) == (
+            0,
+            f"event {numbers['wip_to_fg']} (wip_to_fg of MO/1 for erp, pending): 6 pieces in 2 counts",
+        )
+        assert f"2026-03-01 06:00:01.000 │ {FINAL} │ parts.good │ 65534 -> 65535 │ 1 │ good │ │ │ 65535 │" in lines[4]
+        assert (
+            f"2026-03-01 06:00:02.000 │ {FINAL} │ parts.good │ 65535 -> 4 │ 5 │ good │ │ │ 4 │ 2026-03-01 06:00:02.000 │ 1/3"
+            in lines[5]
+        )
+        _, lines = await trace(numbers["reversal"])
+        assert "0 -> 3 │ 3 │ scrap │ crack │ │ 3 │" in lines[4]
+        assert (await trace(numbers["performance"]))[1][0].endswith("6 pieces in 2 counts")
+        await bench.connection.execute("delete from reading")
+        assert "│ 5 │ good │ │ │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
+        assert (await trace(10**6))[0] == 1
