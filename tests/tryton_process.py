@@ -213,6 +213,10 @@ class TrytonServer:
             query = "select message from ir_note where resource = ? order by id"
             return [str(text) for (text,) in books.execute(query, (f"production,{self.number(order)}",))]
 
+    def note(self, order: str, text: str) -> None:
+        """A note on an order."""
+        self._post("ir.note", {"resource": f"production,{self.number(order)}", "message": text})
+
     def rewrite_notes(self, text: str) -> None:
         with self._books() as books:
             books.execute("update ir_note set message = ?", (text,))

@@ -1,8 +1,8 @@
 """Confirmations of an order as a whole: what each yielded and scrapped becomes moves, the last one closes the order.
 
 A confirmation tells no totals to know it by. So before its moves are made it leaves a mark: a note on the production with its id and
-the totals before it, from which its totals after follow. Two marks of one event, of a request that came late, say the same; the
-newest counts.
+the totals before it, from which its totals after follow. Where the next one's mark says that they were not reached then, the
+confirmation was passed over, and is not in.
 """
 
 from __future__ import annotations
@@ -91,7 +91,10 @@ class Mark:
 
 @dataclass(frozen=True, slots=True)
 class Confirmation:
-    """A confirmation and what Tryton has of it: `mark` is what it left before, None for nothing; `is_first` of its order."""
+    """A confirmation and what Tryton has of it: `mark` is what it left before, None for nothing that counts.
+
+    `is_first`: no confirmation of its order has left a mark.
+    """
 
     order: Order
     event: ProductionPerformance
@@ -103,9 +106,9 @@ class Confirmation:
     async def read(cls, client: TrytonClient, units: Units, order: Order, event: ProductionPerformance) -> Self:
         """Raises BusinessError where the event was posted with other quantities than it has now."""
         planned = Mark.planned(order, event, units)
-        mark = await _read_mark(client, order, event, planned) if planned.has_pieces else None
-        is_first = mark is None and not await _newest_note(client, order, "amor ")
-        return cls(order, event, planned, mark, is_first)
+        notes = await _notes(client, order) if planned.has_pieces else []
+        mark = _read_mark(notes, order, event, planned)
+        return cls(order, event, planned, mark, is_first=not notes)
 
     def find(self) -> Found:
         """By the totals that the mark says; the last one is in when the order is closed."""
@@ -172,25 +175,33 @@ async def confirmed_move(
     return reached(order.good(), confirmation.mark.good.after)
 
 
-async def _newest_note(client: TrytonClient, order: Order, text: str) -> str:
-    """The newest of the production's notes that begin so; empty for none."""
-    domain = [["resource", "=", f"production,{order.id}"], ["message", "like", f"{text}%"]]
-    records = await client.search("ir.note", domain, ["message"], order="id DESC", limit=1)
-    return str(records[0]["message"]) if records else ""
+async def _notes(client: TrytonClient, order: Order) -> list[str]:
+    """The marks on the production, in the order in which they were left; one that came again late stands where it came first."""
+    domain = [["resource", "=", f"production,{order.id}"], ["message", "like", "amor %"]]
+    return list(dict.fromkeys(str(note["message"]) for note in await client.search_all("ir.note", domain, ["message"])))
 
 
-async def _read_mark(client: TrytonClient, order: Order, event: ProductionPerformance, planned: Mark) -> Mark | None:
-    """The event's mark; None where it has none, or one of an attempt that posted nothing and said other quantities."""
-    found = await _newest_note(client, order, f"amor {event.event_id}:")
-    if not found:
+def _read_mark(notes: Sequence[str], order: Order, event: ProductionPerformance, planned: Mark) -> Mark | None:
+    """The event's mark; None where it has none, or one of an attempt that posted nothing.
+
+    Raises BusinessError where the event was posted in part, or with other quantities than it has now.
+    """
+    own = [number for number, text in enumerate(notes) if text.startswith(f"amor {event.event_id}:")]
+    if not own:
         return None
-    mark = Mark.from_text(found)
-    if mark.says(planned):
+    text, later = notes[own[-1]], [note for note in notes[own[-1] + 1 :] if _TEXT.match(note)]
+    mark = Mark.from_text(text)
+    if later:  # what the order had when the next confirmation began says whether this one was in
+        then = Mark.from_text(later[0])
+        was_in = {share.after <= (then.scrap if is_scrap else then.good).before for is_scrap, share in mark.parts}
+    else:
+        was_in = {(mark.good.before, mark.scrap.before) != (planned.good.before, planned.scrap.before)}
+    if was_in == {False} and (later or not mark.says(planned)):
+        return None
+    if mark.says(planned) and len(was_in) == 1:
         return mark
-    if (mark.good.before, mark.scrap.before) == (planned.good.before, planned.scrap.before):
-        return None
     raise BusinessError(
-        f"order {order.name}: Tryton has {found!r}, and the event says {plain(planned.good.quantity)} good and "
+        f"order {order.name}: Tryton has {text!r}, and the event says {plain(planned.good.quantity)} good and "
         f"{plain(planned.scrap.quantity)} scrap now: take back what was posted, or correct this event"
     )
 
