@@ -218,3 +218,50 @@ def test_key_of_another_certificate_is_told_with_the_files(ours):
     (certificate, _), (_, key) = ours.certificate("amor"), ours.certificate("other")
     with pytest.raises(SetupError, match=r"amor\.pem, .*other\.key.*(?i:mismatch)"):
         client("https://erp.example", certificate_file=certificate, key_file=key)
+
+
+@contextmanager
+def tunnelling() -> Iterator[tuple[str, list[str]]]:
+    """A proxy that leads to any address (RFC 9110, 9.3.6). Gives its address and where it led."""
+    led: list[str] = []
+    listening = socket.create_server(("127.0.0.1", 0))
+
+    def pipe(source: socket.socket, sink: socket.socket) -> None:
+        with suppress(OSError):
+            while data := source.recv(65536):
+                sink.sendall(data)
+            sink.shutdown(socket.SHUT_WR)
+
+    def serve() -> None:
+        with suppress(OSError):
+            talk, _ = listening.accept()
+            head = b""
+            while not head.endswith(b"\r\n\r\n"):
+                head += talk.recv(65536)
+            led.append(head.split()[1].decode())
+            with talk, socket.create_connection(("127.0.0.1", int(led[0].rpartition(":")[2]))) as behind:
+                talk.sendall(b"HTTP/1.1 200 Connection established\r\n\r\n")
+                back = threading.Thread(target=pipe, args=(behind, talk), daemon=True)
+                back.start()
+                pipe(talk, behind)
+                back.join(timeout=10)
+
+    threading.Thread(target=serve, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}", led
+    finally:
+        listening.close()
+
+
+async def test_proxy_of_the_environment_leads_to_a_system_that_still_proves_who_it_is(ours, monkeypatch):
+    """The name that the certificate must have is the system's, not the proxy's."""
+    certificate = ours.certificate("erp", of=x509.DNSName("erp.example"))
+    with serving(certificate) as (url, reached), tunnelling() as (proxy, led):
+        monkeypatch.setenv("HTTPS_PROXY", proxy)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        address = url.replace("127.0.0.1", "erp.example")
+        async with client(address, ca_file=ours.file) as system:
+            assert (await system.send(POST)).status == 200
+    assert led == [address.removeprefix("https://")]
+    assert len(reached) == 1
