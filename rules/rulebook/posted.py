@@ -62,6 +62,7 @@ def mistakes_of(rules: list[Rule], settings: Settings, carried: Carried) -> Iter
         yield from _not_carried(posting, carried)
     yield from _posted_twice(postings, settings.equipment)
     yield from _in_two_units(postings)
+    yield from _nothing_to_take_back(postings)
 
 
 def _strange(posting: Posting, production: ProductionSettings) -> Iterator[Mistake]:
@@ -122,3 +123,12 @@ def _in_two_units(postings: list[Posting]) -> Iterator[Mistake]:
             if before.action.uom != action.uom:
                 message = f"{action.item} is posted in {before.action.uom} by the rule {before.rule.id}: its total has one unit"
                 yield Mistake(posting, message, ("actions",), action.uom)
+
+
+def _nothing_to_take_back(postings: list[Posting]) -> Iterator[Mistake]:
+    finished = {posting.action.connector for posting in postings if posting.action.kind is EventKind.WIP_TO_FG}
+    for posting in postings:
+        connector = posting.action.connector
+        if posting.action.kind is EventKind.REVERSAL and connector not in finished:
+            message = f"no rule posts wip_to_fg to {connector}: there is nothing that could be taken back"
+            yield Mistake(posting, message, ("actions",), connector)

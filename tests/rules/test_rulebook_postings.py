@@ -129,3 +129,9 @@ def test_pieces_that_two_rules_would_post_are_told(tmp_path, more, told):
 def test_same_counts_go_to_two_systems(tmp_path):
     more = SCRAP.replace("id: scrap", "id: again").replace("connector: erp", "connector: erp2")
     assert not any("posted once" in problem for problem in checked(tmp_path, HEAD + SCRAP + more))
+
+
+def test_nothing_is_taken_back_where_nothing_is_posted(tmp_path):
+    assert checked(tmp_path, RULES + LATE_SCRAP) == []
+    assert checked(tmp_path, HEAD + LATE_SCRAP) == [
+        "9:32: rejected-later.actions: no rule posts wip_to_fg to erp: there is nothing that could be taken back"]  # fmt: skip
