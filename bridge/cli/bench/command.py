@@ -67,11 +67,14 @@ def relay(
     events: Annotated[int, typer.Option(min=400, help="Events of each run.")] = 10_000,
     runs: Annotated[int, typer.Option(min=1, help="Runs; the medians are reported.")] = 3,
     backlog: Annotated[int, typer.Option(min=0, help="Events that gather in an outage. 0: no outage.")] = 100_000,
+    worst: Annotated[
+        bool, typer.Option(help="The same backlog also as one stream, and as streams of one event.")
+    ] = False,
 ) -> None:
     """Postings by the real relay process to a system that answers in 5 ms."""
     from bridge.cli.bench.relay import RelayOptions, run_relay
 
-    run_relay(RelayOptions(json, events, runs, backlog), Console(highlight=False))
+    run_relay(RelayOptions(json, events, runs, backlog, worst), Console(highlight=False))
 
 
 @bench.command()

@@ -35,7 +35,8 @@ QUERIES: Final = load("bench_relay")
 ANSWER_MS: Final = 5.0
 _STREAMS: Final = 200  # orders of the rate; each posts piece by piece
 _IDLE_EVENTS: Final = 100
-_BACKLOG_STREAMS: Final = 2000
+_OF_AN_ORDER: Final = 300  # events of each order of a backlog
+_WORST_S: Final = 20.0  # so long a worst case is looked at; to its end it would take many minutes
 _LOOK_S: Final = 0.2
 _WAIT_S: Final = 900.0
 _CONFIGURATION: Final = """\
@@ -63,6 +64,7 @@ class RelayOptions:
     events: int
     runs: int
     backlog: int
+    worst: bool
 
 
 def run_relay(options: RelayOptions, out: Console) -> None:
@@ -80,7 +82,11 @@ def run_relay(options: RelayOptions, out: Console) -> None:
         figures["latency"] = bench.latency()
         if options.backlog:
             out.print("measuring backlog ...")
-            figures["backlog"] = bench.backlog(options.backlog)
+            figures["backlog"] = bench.backlog(options.backlog, max(1, options.backlog // _OF_AN_ORDER))
+        if options.backlog and options.worst:
+            for name, streams in (("one_stream", 1), ("streams_of_one", options.backlog)):
+                out.print(f"measuring backlog, {name.replace('_', ' ')} ...")
+                figures[name] = bench.backlog(options.backlog, streams, seconds=_WORST_S)
     out.print(_table(figures))
     if options.json:
         options.json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
@@ -117,18 +123,21 @@ class Bench:
                 self._until_open(0, relay, look_s=0.01)
         return _percentiles(self._done("idle%")["ms"])
 
-    def backlog(self, events: int) -> dict[str, Any]:
-        """The system is away while events gather, comes back, and new events go on coming."""
+    def backlog(self, events: int, streams: int, *, seconds: float | None = None) -> dict[str, Any]:
+        """The system is away while events gather, comes back, and new events go on coming; to the end, or for some seconds."""
         self._query(QUERIES.empty)
         with self._relay() as relay:
             time.sleep(3)
             before = rss_mb(relay.pid)
-            self._fill("old", _BACKLOG_STREAMS, events // _BACKLOG_STREAMS)
+            each = events // streams
+            self._fill("old", streams, each)
             self._query(QUERIES.analyze)
             time.sleep(5)  # the circuit is open
             with self._receiver():
                 began, new, peak = time.monotonic(), 0, before
                 while self._query(QUERIES.open)["n"]:
+                    if seconds is not None and time.monotonic() > began + seconds:
+                        break
                     if time.monotonic() > began + _WAIT_S:
                         raise SetupError("the relay does not end its backlog")
                     new += 1
@@ -136,11 +145,14 @@ class Bench:
                     self._query(QUERIES.wake)
                     peak = max(peak, rss_mb(relay.pid))
                     time.sleep(1)
-                seconds, seen = time.monotonic() - began, self._seen()
-        self._check(seen, events // _BACKLOG_STREAMS * _BACKLOG_STREAMS + new)
+                took_s, seen, end = time.monotonic() - began, self._seen(), rss_mb(relay.pid)
+        if seconds is None:
+            self._check(seen, each * streams + new)
+        done = self._done("new%")
         return {
-            "events": events, "drained_s": seconds, "postings_s": seen["events"] / seconds, "rss_before_mb": before,
-            "rss_peak_mb": peak, "new_events": new, "new_event_ms": _percentiles(self._done("new%")["ms"]), **_order(seen),
+            "events": each * streams, "streams": streams, "took_s": took_s, "posted": seen["events"],
+            "postings_s": seen["events"] / took_s, "rss_before_mb": before, "rss_peak_mb": peak, "rss_end_mb": end,
+            "new_events": new, "new_done": done["n"], "new_event_ms": _percentiles(done["ms"]), **_order(seen),
         }  # fmt: skip
 
     def _check(self, seen: dict[str, int], events: int) -> None:
@@ -224,10 +236,14 @@ def _table(figures: dict[str, Any]) -> Table:
     table.add_row("  CPU of the relay", f"{rate['cpu_ms']:.2f} ms each", "")
     table.add_row("  out of order, repeated", f"{rate['out_of_order']:.0f}, {rate['repeated']:.0f}", "0")
     table.add_row("event to document, idle", shown(latency), "p95 under 1000 ms")
-    if backlog := figures.get("backlog"):
-        grown = backlog["rss_peak_mb"] - backlog["rss_before_mb"]
-        table.add_row("backlog after an outage", f"{backlog['events']:,} in {backlog['drained_s']:.0f} s", "")
-        table.add_row("  memory", f"{backlog['rss_before_mb']:.0f} MB, +{grown:.0f} MB", "flat")
-        table.add_row("  new events meanwhile", shown(backlog["new_event_ms"]), "not starved")
-        table.add_row("  out of order", f"{backlog['out_of_order']}", "0")
+    for name in ("backlog", "one_stream", "streams_of_one"):
+        if backlog := figures.get(name):
+            what = f"{backlog['posted']:,} in {backlog['took_s']:.0f} s, {backlog['postings_s']:,.0f} a second"
+            table.add_row(f"{backlog['events']:,} events of {backlog['streams']:,} streams after an outage", what, "")
+            memory = "{rss_before_mb:.0f} MB before, {rss_peak_mb:.0f} at most, {rss_end_mb:.0f} at the end".format(
+                **backlog
+            )
+            table.add_row("  memory", memory, "flat")
+            table.add_row("  new events meanwhile", shown(backlog["new_event_ms"]), "not starved")
+            table.add_row("  out of order, repeated", f"{backlog['out_of_order']}, {backlog['repeated']}", "0")
     return table

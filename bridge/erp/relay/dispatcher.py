@@ -36,7 +36,7 @@ from bridge.store.relay import Claimed, Head, NextState, Postponed
 log = structlog.get_logger()
 
 LOOK_FOR: Final = 500  # heads of streams at a look, which steps over all open streams
-LOOK_S: Final = 0.25  # ... and what was written since is looked for as often
+LOOK_S: Final = 0.15  # ... and what was written since is looked for as often
 _MOVES_STOCK: Final = frozenset(
     {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
 )
@@ -108,7 +108,7 @@ class Dispatcher:
         """Take streams while there is room for a good part of what may be in hand; whether any were taken."""
         most = self._lane.max_in_flight if self._lane.gate.most is None else self._lane.gate.most
         room = most - len(self.in_hand)
-        if room < max(1, most // 4):
+        if room < max(1, most // 8):
             return False
         for row in await self._claim(room):
             task = asyncio.create_task(self._carry_stream(row))

@@ -38,7 +38,7 @@ class Rhythm:
     most_failures: int = 8
     # A stream that goes on and on gives way to the others after so many events, and of those that are claimed every second lot
     # is the newest: what was made just now does not wait behind the backlog of an outage.
-    in_a_row: int = 20
+    in_a_row: int = 10
 
     def asked(self, error: Exception) -> timedelta | None:
         """The wait that a system asked for with its failure, at most `longest_asked`; None where it asked for none."""
