@@ -79,6 +79,7 @@ class OdooServer:
         log = (self._folder / "odoo.log").open("ab")
         self._process = subprocess.Popen([self._program, *self._options], stdout=log, stderr=log, env=dict(os.environ))
         for _ in range(1200):
+            assert self._process.poll() is None, (self._folder / "odoo.log").read_text()[-4000:]
             with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), timeout=1):
                 break
             time.sleep(0.1)

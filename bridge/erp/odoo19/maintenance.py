@@ -73,10 +73,10 @@ async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRe
     closing = {stage["id"] for stage in stages if stage.get("done")}
     first = next((stage["id"] for stage in stages if not stage.get("done")), None)
     changed = [] if since is None else [["write_date", ">=", odoo_time(since)]]
+    fields = ["stage_id", "archive", "write_date"]
     # Without `active_test` archived ones are left out.
-    context = {"active_test": False}
-    body = {"domain": changed, "fields": ["stage_id", "archive", "write_date"], "order": "id", "context": context}
-    records = await client.read("maintenance.request/search_read", body)
+    pages = client.pages("maintenance.request", fields, changed, {"active_test": False})
+    records = [record async for record in pages]
     return readable(records, lambda record: _state(record, closing, first))
 
 
