@@ -112,6 +112,10 @@ class CountAnswer(Answer):
     ordinal: int
     counter_from: float | None
     counter_to: float
+    reading: float | None = Field(description="What the reading said; null where it is no longer kept.")
+    lane: int | None
+    batch_seq: int | None = Field(description="The batch of its lane that it came with.")
+    received_at: datetime | None
 
 
 class ReversalAnswer(Answer):

@@ -126,27 +126,37 @@ order by p.outbox_id
 limit %(most)s;
 
 -- name: counts
--- The pieces that a posting is made of, each with the reading that told of them: tag, time, place in its message, counter from and to.
--- By the order, which has an index, and not by the view outbox_count, which would look at every count there is.
+-- The pieces that a posting is made of, each with the reading that told of them and the batch that it came with, while these are kept.
+-- By the order, which has an index, and not by the view outbox_count, which would look at every count there is; a reading a row.
+with made_of as (
+    select c.*
+    from production_count as c
+    where
+        c.order_number = %(order_number)s
+        and (
+            c.outbox_id = %(outbox_id)s
+            or c.id in (
+                select p.count_id
+                from posting_event as v
+                inner join count_posting as p on v.posting_id = p.posting_id
+                where v.outbox_id = %(outbox_id)s
+            )
+        )
+    order by c.ts, c.id
+    limit %(most)s
+)
+
 select
     c.id, c.ts, c.qty, c.kind, c.reason, c.order_number, c.counter_from, c.counter_to, c.ordinal, e.path as equipment,
-    e.name as machine, e.id as equipment_id, t.name as tag
-from production_count as c
+    e.name as machine, e.id as equipment_id, t.name as tag, r.value as reading, r.lane, r.batch_seq, b.received_at
+from made_of as c
 inner join equipment as e on c.equipment_id = e.id
 inner join tag as t on c.tag_id = t.id
-where
-    c.order_number = %(order_number)s
-    and (
-        c.outbox_id = %(outbox_id)s
-        or c.id in (
-            select p.count_id
-            from posting_event as v
-            inner join count_posting as p on v.posting_id = p.posting_id
-            where v.outbox_id = %(outbox_id)s
-        )
-    )
-order by c.ts, c.id
-limit %(most)s;
+left join lateral (
+    select value, lane, batch_seq from reading where tag_id = c.tag_id and ts = c.ts and ordinal = c.ordinal limit 1
+) as r on true
+left join batch as b on r.lane = b.lane and r.batch_seq = b.seq
+order by c.ts, c.id;
 
 -- name: counts_in_all
 select count(*) as counts, coalesce(sum(c.qty), 0)::bigint as pieces

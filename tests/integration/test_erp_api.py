@@ -146,6 +146,7 @@ async def test_event_tells_all_that_is_known_of_it(client, connection, seed, eve
         (event,),
     )
     counts = [seed.count("insp1", NOW - timedelta(minutes=n), 1, order=ORDER, final=True) for n in range(5)]
+    seed.readings(1, [(seed.tag("insp1", "parts.good", kind="counter"), NOW, 4711.0, 0)])
     await connection.execute("update production_count set outbox_id = %s where id = any(%s)", (event, counts))
     answer = await ok(await client.get(f"/api/v1/erp/events/{event}"))
     fields = {field["name"]: field for field in answer["fields"]}
@@ -159,6 +160,8 @@ async def test_event_tells_all_that_is_known_of_it(client, connection, seed, eve
     assert (answer["counts_in_all"], answer["pieces"], len(answer["counts"])) == (5, 5, 5)
     assert answer["counts"][0]["machine"] == "insp1"
     assert answer["counts"][0]["tag"] == "parts.good"
+    assert [count["reading"] for count in answer["counts"]] == [None, None, None, None, 4711.0]
+    assert (answer["counts"][4]["lane"], answer["counts"][4]["batch_seq"]) == (1, 1)
 
 
 async def test_events_of_an_order_come_newest_first(client, connection, event):

@@ -88,6 +88,10 @@
   function counter(count) {
     return (count.counter_from === null ? "start" : amor.number(count.counter_from)) + " → " + amor.number(count.counter_to);
   }
+  function arrived(count) {
+    if (!count.received_at) return "not kept any more";
+    return erp.when(count.received_at) + ", batch " + count.batch_seq + " of lane " + count.lane;
+  }
   function madeOf(detail) {
     var event = detail.event;
     if (["wip_to_fg", "scrap", "consumed", "performance"].indexOf(event.kind) < 0) return [];
@@ -100,8 +104,8 @@
         h("span", { text: amor.number(detail.pieces) + " pcs in " + detail.counts_in_all + (detail.counts_in_all === 1 ? " count" : " counts") + ", each told by one reading of a counter." + more }),
         differs ? h("span", { class: "ill", text: " ▲ The event says " + erp.quantity(event.quantity) + "." }) : "",
       ]),
-      h("div", { class: "counts" }, [erp.table("Counts", [["Counted at"], ["Machine"], ["Pieces", "num"], ["Counter", "num"], ["Tag"]], detail.counts.map(function (count) {
-        return [erp.when(count.ts), machine(count), amor.number(count.qty) + (count.kind === "good" ? "" : " " + count.kind + (count.reason ? " (" + count.reason + ")" : "")), counter(count), count.tag];
+      h("div", { class: "counts" }, [erp.table("Counts", [["Counted at"], ["Machine"], ["Pieces", "num"], ["Counter", "num"], ["Tag"], ["Reading arrived"]], detail.counts.map(function (count) {
+        return [erp.when(count.ts), machine(count), amor.number(count.qty) + (count.kind === "good" ? "" : " " + count.kind + (count.reason ? " (" + count.reason + ")" : "")), counter(count), count.tag, arrived(count)];
       }), "")]),
     ];
   }
