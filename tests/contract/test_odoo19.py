@@ -321,6 +321,17 @@ async def test_totals_are_net_of_what_people_scrapped_and_unbuilt(odoo, connecto
     assert await connector.read_totals(["MES-0001"]) == {"MES-0001": OrderTotals(Decimal(0), Decimal(1))}
 
 
+async def test_order_without_an_origin_is_posted_to_and_counted_by_its_name(odoo, connector):
+    odoo.write_now("mrp.production", 1, {"origin": False})
+    order = "WH/MO/00001"
+    for sequence in (1, 2):
+        fact = event_id("t", order, sequence)
+        await carry(connector, replace(EVENT, event_id=fact, order_ref=order, cumulative=Decimal(3 * sequence)))
+    assert await connector.read_totals([order, "WH/MO/0000_", "WH/MO/00001-001", ""]) == {
+        order: OrderTotals(Decimal(6), Decimal(0))
+    }
+
+
 async def test_stock_is_what_nothing_is_reserved_for(odoo, connector):
     bars = Place("BAR-60", "")
     open_orders = len(odoo.call("mrp.production/search_read", domain=[["state", "=", "confirmed"]], fields=[]))

@@ -1,7 +1,8 @@
-"""Quantities between Decimal and Odoo's JSON numbers, and its times: exact, or refused."""
+"""Quantities between Decimal and Odoo's JSON numbers, its times and patterns: exact, or refused."""
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, Final
@@ -48,6 +49,11 @@ def from_odoo(number: Any) -> Decimal:
 def plain(quantity: Decimal) -> str:
     """A quantity as a person reads it: 40, never 4E+1."""
     return f"{quantity.normalize():f}"
+
+
+def as_pattern(text: str) -> str:
+    """A text as it stands in a pattern of Odoo's `=like`."""
+    return re.sub(r"([\\%_])", r"\\\1", text)
 
 
 def instant(text: Any) -> datetime | None:

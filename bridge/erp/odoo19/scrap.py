@@ -18,7 +18,7 @@ from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19 import drafts, lots, master_data
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import from_odoo, plain
+from bridge.erp.odoo19.numbers import as_pattern, from_odoo, plain
 from bridge.erp.odoo19.production import Production, check_unit, find, read_chain, shown
 from bridge.erp.quantity import to_decimal, to_number
 from bridge.errors import BusinessError
@@ -88,14 +88,14 @@ def pieces_of(origin: re.Match[str]) -> Decimal | None:
 async def find_reversed(client: OdooClient, event: Reversal) -> Found:
     """Whether all that the event takes back is scrapped; the id is the first scrap's."""
     wanted = len(event.reverses.serials) if isinstance(event.reverses, MaterialActual) else 0
-    domain = [["origin", "=like", f"{_escaped(_origin(event.order_ref, event.event_id))}%"]]
+    domain = [["origin", "=like", f"{as_pattern(_origin(event.order_ref, event.event_id))}%"]]
     return await _found(client, domain, max(wanted, 1))
 
 
 async def find_scrapped(client: OdooClient, event: Scrapped) -> Found:
     """Whether the components of the event's pieces are all scrapped; the id is the first scrap's."""
     parts = await _components(client, event, _latest(await read_chain(client, event.order_ref, with_cancelled=True)))
-    domain = [["origin", "=like", f"{_escaped(_origin(event.order_ref, event.event_id))} component %"]]
+    domain = [["origin", "=like", f"{as_pattern(_origin(event.order_ref, event.event_id))} component %"]]
     return await _found(client, domain, len(parts))
 
 
@@ -181,7 +181,7 @@ async def _components(client: OdooClient, event: Scrapped, production: Productio
         )
         quantity = to_decimal(exact, event.digits, f"{name} for {event.pieces} scrapped pieces of {what}")
         origin = f"{key} component {product} of {plain(event.pieces)}"
-        domain = ("origin", "=like", f"{_escaped(key)} component {product} of %")
+        domain = ("origin", "=like", f"{as_pattern(key)} component {product} of %")
         unit = int(line["product_uom_id"][0])
         if (before := parts.get(product)) is not None:
             if before.unit != unit:
@@ -233,8 +233,3 @@ async def _check_stock(client: OdooClient, part: Part) -> None:
 
 def _origin(order_ref: str, event_id: uuid.UUID) -> str:
     return f"{order_ref} amor {event_id}"
-
-
-def _escaped(text: str) -> str:
-    """A text as it is in a pattern of Odoo's."""
-    return re.sub(r"([\\%_])", r"\\\1", text)

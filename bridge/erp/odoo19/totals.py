@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, Final
@@ -12,12 +12,13 @@ from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.odoo19 import scrap
 from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.master_data import LOCATION
-from bridge.erp.odoo19.numbers import from_odoo
-from bridge.erp.odoo19.production import FIELDS, Production, product_code, shown
+from bridge.erp.odoo19.numbers import as_pattern, from_odoo
+from bridge.erp.odoo19.production import FIELDS, Production, base_name, product_code, shown
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, TransientError
 
 _SCRAP: Final = ["production_id", "product_id", "product_uom_id", "scrap_qty", "origin"]
+_NAMES: Final = 50  # orders by name in one question
 _UNBUILD: Final = ["mo_id", "product_uom_id", "product_qty"]
 
 
@@ -38,7 +39,7 @@ async def read_totals(client: OdooClient, units: Units, numbers: Sequence[str]) 
     events, and finished goods that others scrapped. Raises BusinessError, naming the order, for what is no number of ours.
     """
     totals: dict[str, OrderTotals] = {}
-    wanted = sorted(set(numbers))
+    wanted = sorted(set(numbers) - {""})
     for first in range(0, len(wanted), PAGE):
         for order in await _read(client, wanted[first : first + PAGE]):
             totals[order.number] = _converted(order, units)
@@ -100,11 +101,8 @@ async def _free(
 async def _read(client: OdooClient, numbers: Sequence[str]) -> Iterable[_Order]:
     orders: dict[str, _Order] = {}
     of: dict[int, _Order] = {}
-    async for record in client.pages("mrp.production", FIELDS, [["origin", "in", list(numbers)]]):
-        production = Production.from_record(record)
-        if production.origin not in numbers:
-            raise TransientError(f"Odoo answers with an order {production.origin!r} that nobody asked for")
-        order = of[production.id] = orders.setdefault(production.origin, _Order(production.origin))
+    async for number, production in _productions(client, numbers):
+        order = of[production.id] = orders.setdefault(number, _Order(number))
         order.productions[production.id] = production
         if production.state == "done":
             order.made += production.produced
@@ -118,6 +116,32 @@ async def _read(client: OdooClient, numbers: Sequence[str]) -> Iterable[_Order]:
             order, production = of[_id(record, "mo_id", of)], of[record["mo_id"][0]].productions[record["mo_id"][0]]
             order.taken_back += _quantity(order, production, record, "product_qty")
     return orders.values()
+
+
+async def _productions(client: OdooClient, numbers: Sequence[str]) -> AsyncIterator[tuple[str, Production]]:
+    """The productions of orders: by their origin, and by their name where no origin is of that order, as postings find them."""
+    known = set()
+    async for record in client.pages("mrp.production", FIELDS, [["origin", "in", list(numbers)]]):
+        production = Production.from_record(record)
+        known.add(_asked(production.origin, numbers))
+        yield production.origin, production
+    by_name = [number for number in numbers if number not in known]
+    for first in range(0, len(by_name), _NAMES):
+        some = by_name[first : first + _NAMES]
+        # One of a chain has a number behind its name: WH/MO/00007-002.
+        terms = [[["name", "=", number], ["name", "=like", f"{as_pattern(number)}-___"]] for number in some]
+        alternatives = [term for pair in terms for term in pair]
+        domain = [["origin", "=", False], *["|"] * (len(alternatives) - 1), *alternatives]
+        async for record in client.pages("mrp.production", FIELDS, domain):
+            production = Production.from_record(record)
+            if (number := base_name(production.name)) in some:
+                yield number, production
+
+
+def _asked(number: str, numbers: Sequence[str]) -> str:
+    if number not in numbers:
+        raise TransientError(f"Odoo answers with an order {number!r} that nobody asked for")
+    return number
 
 
 def _add_scrap(order: _Order, record: Mapping[str, Any]) -> None:
