@@ -214,6 +214,24 @@ async def test_told_item_that_tryton_does_not_know_is_found_when_the_configurati
     assert [(problem.field, "ROD" in problem.message) for problem in problems] == [("consumption_of.ROD", True)]
 
 
+@at_each_of(6)
+async def test_what_is_told_after_the_last_piece_is_posted_to_the_closed_order(tryton, number, of):
+    events = [pieces(40, 40), scrapped(2, 2), powder("0.5", "0.5"), scrapped(1, 3, 2), powder("0.5", 1, 2)]
+    async with cut_at(tryton, events, number, of, units={"kg": "kg"}) as connector:
+        assert (await connector.read_totals([ORDER]))[ORDER] == OrderTotals(Decimal(40), Decimal(3))
+    assert (tryton.made(ORDER), tryton.made(ORDER, "lost_found"), tryton.documents(ORDER)) == (40, 3, 3)
+    assert tryton.stock("POW-1") == 49
+    assert tryton.open_moves(ORDER) == 0
+    assert tryton.order_state(ORDER) == "done"
+
+
+async def test_more_good_pieces_of_a_closed_order_wait_for_a_person(tryton):
+    async with connected(tryton) as connector:
+        await carry(connector, pieces(40, 40))
+        with pytest.raises(BusinessError, match="is done in Tryton, and 2 more were made"):
+            await connector.plan(pieces(2, 42, 2))
+
+
 # Confirmations
 
 

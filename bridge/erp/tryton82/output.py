@@ -18,6 +18,7 @@ from bridge.erp.tryton82.client import to_date
 from bridge.erp.tryton82.lots import check_lot, lot_steps, lot_value
 from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, reached
 from bridge.erp.tryton82.start import check_open
+from bridge.erp.tryton82.taking import TAKE, Taking
 from bridge.errors import BusinessError
 from bridge.model.production import Disposition, MaterialActual
 
@@ -55,6 +56,8 @@ def plan(
     is_scrap = event.disposition is Disposition.SCRAP
     if find_posted(order, event, units).is_posted:
         return [close(order)]  # an attempt before came as far as this
+    if is_scrap and order.state == "done":
+        return _late_scrap(order, event, units, effective, place)
     check_open(order, quantity)
     drafts = [move for move in order.good() if move.state == "draft"]
     if not drafts:
@@ -63,7 +66,7 @@ def plan(
             "replay this event"
         )
     # What a lost attempt left: further drafts, and some that were to be scrap.
-    lost = [*drafts[1:], *(move for move in order.scrap() if move.state == "draft")]
+    lost = [*drafts[1:], *_scrap_drafts(order)]
     left = max(order.quantity - done(order.good()) - (Decimal(0) if is_scrap else quantity), Decimal(0))
     share = values(quantity, effective, place, is_scrap=is_scrap) | lot_value(order.product, event.lot)
     commands = [["write", [drafts[0].id], share], *rest(order, left, drafts[0].to_location), *delete(lost)]
@@ -74,6 +77,16 @@ def plan(
         Step("carry out", f"POST stock.move/{drafts[0].id}/do", {}, is_repeatable=True),
     ]
     return steps if left or is_scrap else [*steps, close(order)]
+
+
+def produced(order: Order, quantity: Decimal, cumulative: Decimal, *, is_scrap: bool) -> Taking:
+    """An output of the order's product, by what it is."""
+    domain = [
+        ["production_output", "=", order.id],
+        ["product", "=", order.product],
+        ["to_location.type", "=" if is_scrap else "!=", "lost_found"],
+    ]
+    return Taking(order.product_code, domain, quantity, cumulative)
 
 
 def original(order: Order, event: MaterialActual, units: Units) -> Move:
@@ -113,6 +126,23 @@ def new_output(order: Order, quantity: Decimal, place: int) -> dict[str, Any]:
 def delete(lost: Sequence[Move]) -> list[Any]:
     """The command that drops draft moves; none for none."""
     return [["delete", [move.id for move in lost]]] if lost else []
+
+
+def _late_scrap(order: Order, event: MaterialActual, units: Units, effective: date, place: int | None) -> list[Step]:
+    """Scrap that is told after the last good piece: a move of its own of the closed order, which bears no cost."""
+    quantity, cumulative = _amounts(order, event, units)
+    new = new_output(order, quantity, order.location) | values(quantity, effective, place, is_scrap=True)
+    commands = [["create", [new | lot_value(order.product, event.lot)]], *delete(_scrap_drafts(order))]
+    taking = produced(order, quantity, cumulative, is_scrap=True)
+    return [
+        *lot_steps(order.product, event.lot),
+        Step("enter scrap", f"PUT production/{order.id}", {"outputs": commands}, is_repeatable=False),
+        Step("carry out", TAKE, taking.to_json(), is_repeatable=True),
+    ]
+
+
+def _scrap_drafts(order: Order) -> list[Move]:
+    return [move for move in order.scrap() if move.state == "draft"]
 
 
 def _amounts(order: Order, event: MaterialActual, units: Units) -> tuple[Decimal, Decimal]:

@@ -20,7 +20,7 @@ from bridge.erp.tryton82 import output
 from bridge.erp.tryton82.client import TrytonClient, to_date
 from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, plain, reached
 from bridge.erp.tryton82.start import CANCEL, check_open
-from bridge.erp.tryton82.taking import TAKE, Taking
+from bridge.erp.tryton82.taking import TAKE
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionPerformance
 
@@ -158,7 +158,10 @@ class Confirmation:
             return []
         commands = _split(order, parts, effective, waste, is_final=self.event.is_final)
         split = Step("split output", f"PUT production/{order.id}", {"outputs": commands}, is_repeatable=False)
-        takings = [_taking(order, is_scrap, share).to_json() for is_scrap, share in parts]
+        takings = [
+            output.produced(order, share.quantity, share.after, is_scrap=is_scrap).to_json()
+            for is_scrap, share in parts
+        ]
         return [split, *(Step("carry out", TAKE, taking, is_repeatable=True) for taking in takings)]
 
 
@@ -252,12 +255,3 @@ def _place(order: Order) -> int:
 def _find_part(order: Order, is_scrap: bool, share: Share) -> Found:
     moves, what = (order.scrap(), f"scrap of order {order.name}") if is_scrap else (order.good(), f"order {order.name}")
     return find_by_total(moves, share.quantity, share.after, what)
-
-
-def _taking(order: Order, is_scrap: bool, share: Share) -> Taking:
-    domain = [
-        ["production_output", "=", order.id],
-        ["product", "=", order.product],
-        ["to_location.type", "=" if is_scrap else "!=", "lost_found"],
-    ]
-    return Taking(order.product_code, domain, share.quantity, share.after)
