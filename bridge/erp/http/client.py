@@ -55,7 +55,7 @@ class HttpClient:
         self._secrets |= secrets_of(proxy)
         self._http = httpx.AsyncClient(
             base_url=f"{settings.url.rstrip('/')}/",
-            headers={"Accept": "application/json", **(headers or {})},
+            headers={"Accept": "application/json", "Accept-Encoding": "gzip", **(headers or {})},
             timeout=httpx.Timeout(settings.timeout_s),
             transport=Lines(most, context, proxy),
             mounts=_elsewhere(settings, context, proxy),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -106,17 +107,46 @@ def _failed(request: Request, error: Exception) -> ConnectorError:
 
 
 async def _read(response: httpx.Response) -> httpx.Response:
-    """The response with its body, decompressed, up to the largest that is taken."""
+    """The response with its body, decompressed, up to the largest that is taken: never more than that is made of any answer."""
     parts, size = [], 0
-    async for part in response.aiter_bytes():
+    unpack = _Unpacking(response.headers.get("content-encoding", "").strip().lower())
+    async for packed in response.aiter_raw():
+        part = unpack(packed, LARGEST_ANSWER + 1 - size)
         size += len(part)
         if size > LARGEST_ANSWER:
             raise BodyTooLargeError(f"the answer is larger than {LARGEST_ANSWER} bytes")
         parts.append(part)
+    if not unpack.is_whole:
+        raise httpx.DecodingError("the compressed answer is not whole")
     plain = httpx.Headers(
         [(name, value) for name, value in response.headers.multi_items() if name != "content-encoding"]
     )
     return httpx.Response(response.status_code, headers=plain, content=b"".join(parts), request=response.request)
+
+
+class _Unpacking:
+    """Gzip (or zlib's deflate), as was asked for; 100 kB of it may be 100 MB, so that each piece is unpacked up to a size."""
+
+    def __init__(self, encoding: str) -> None:
+        if encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+            raise httpx.DecodingError(f"the answer is encoded as {encoding[:40]}, which was not asked for")
+        self._zlib = zlib.decompressobj(zlib.MAX_WBITS | 32) if encoding not in ("", "identity") else None
+        self._is_begun = False
+
+    def __call__(self, packed: bytes, most: int) -> bytes:
+        """What is in the piece, of which `most` bytes are wanted at most. Raises httpx.DecodingError."""
+        if self._zlib is None:
+            return packed
+        self._is_begun = self._is_begun or bool(packed)
+        try:
+            return self._zlib.decompress(packed, most)
+        except zlib.error as error:
+            raise httpx.DecodingError(f"the compressed answer cannot be read: {error}") from error
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the end came; an answer without a body has none."""
+        return self._zlib is None or not self._is_begun or self._zlib.eof
 
 
 def _storable(value: Any) -> Any:

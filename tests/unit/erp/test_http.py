@@ -7,6 +7,8 @@ import base64
 import gzip
 import html
 import json
+import tracemalloc
+import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -420,11 +422,54 @@ async def test_answer_larger_than_any_is_not_read_to_its_end(monkeypatch):
                 await system.send(GET)
 
 
-async def test_compressed_answer_is_read():
-    answer = http(200, gzip.compress(b'{"a": 0.1}'), Content_Encoding="gzip")
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("x-gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+async def test_compressed_answer_is_read(encoding, compress):
+    answer = http(200, compress(b'{"a": 0.1}'), Content_Encoding=encoding)
     async with serving(lambda _: answer) as server, client(server.url) as system:
         _, value = await system.ask(GET)
     assert str(value["a"]) == "0.1"
+    assert server.asked[0].headers["accept-encoding"] == "gzip"
+
+
+async def test_answer_without_a_body_needs_none_of_its_encoding():
+    async with serving(lambda _: http(204, b"", Content_Encoding="gzip")) as server, client(server.url) as system:
+        assert (await system.send(POST)).status == 204
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "words"),
+    [
+        ("gzip", gzip.compress(b'{"a": 1}')[:-6], "is not whole"),
+        ("gzip", b'{"a": 1}', "cannot be read"),
+        ("br", b'{"a": 1}', "encoded as br, which was not asked for"),
+    ],
+)
+async def test_answer_that_cannot_be_unpacked_leaves_a_posting_unclear(encoding, body, words):
+    answer = http(200, body, Content_Encoding=encoding)
+    async with serving(lambda _: answer) as server, client(server.url) as system:
+        for request, error in ((POST, UnknownOutcome), (GET, TransientError)):
+            with pytest.raises(error, match=words):
+                await system.send(request)
+
+
+async def test_bomb_is_never_unpacked_beyond_the_largest_answer():
+    """16 MB of blanks are 16 kB: ten thousand times that come in one piece from the network."""
+    packed = gzip.compress(b" " * 200_000_000)
+    async with (
+        serving(lambda _: http(200, packed, Content_Encoding="gzip")) as server,
+        client(server.url, timeout_s=60) as system,
+    ):
+        tracemalloc.start()
+        try:
+            with pytest.raises(TransientError, match="is larger than"):
+                await system.send(GET)
+            _, most = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+    assert most < 3 * exchanges.LARGEST_ANSWER
 
 
 async def test_no_secret_stands_in_what_is_kept_of_an_answer():
