@@ -57,7 +57,7 @@ async def insert(connection: Connection, count: dict[str, Any]) -> int | None:
 
 
 async def posting_since(connection: Connection, rules: Collection[str]) -> dict[str, datetime]:
-    """When each of these rules first was active: what was counted before is not its to post."""
+    """When each of these rules first posted finished goods: what was counted before is not its to post."""
     rows = await connection.execute(_QUERIES.posting_since, {"ids": list(rules)})
     return {row["id"]: row["since"] async for row in rows}
 

@@ -33,8 +33,15 @@ from production_count
 where is_final and kind = 'good' and outbox_id is null;
 
 -- name: posting_since
--- When each of these rules first was active, whatever its version.
-select id, min(loaded_at) as since from rule where id = any(%(ids)s::text []) group by id;
+-- When each of these rules first was active with a posting of finished goods, which is what a posting without a kind is.
+select r.id, min(r.loaded_at) as since
+from rule as r
+where
+    r.id = any(%(ids)s::text []) and exists (
+        select 1 from jsonb_array_elements(r.body -> 'actions') as a
+        where a.value ? 'erp_posting' and coalesce(a.value -> 'erp_posting' ->> 'kind', 'wip_to_fg') = 'wip_to_fg'
+    )
+group by r.id;
 
 -- name: lock_order
 -- Postings of one order take turns, so that sequence and cumulative quantity are exact.

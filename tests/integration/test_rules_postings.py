@@ -408,3 +408,22 @@ async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn:
         await bench.connection.execute("delete from reading")
         assert "│ 5 │ good │ │ │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
         assert (await trace(10**6))[0] == 1
+
+
+async def test_posting_that_is_added_to_a_rule_posts_nothing_of_its_past(database_dsn: str, tmp_path: Path):
+    consumed = "    - erp_posting: {connector: erp, kind: consumed, item: BOX}\n"
+    head = FINISHED[: FINISHED.index("    - erp_posting")]
+    async with stage(database_dsn, tmp_path, head + consumed) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0) + count(FINAL, 1, parts__good=3))
+        await bench.step(20)
+        settings = settings_for(database_dsn, tmp_path, HEAD + FINISHED + consumed.replace("BOX", "LID") + consumed)
+        bench.follower = Follower(settings, load_rules(settings.rules.files))
+        await bench.follower.open(bench.engine_connection, at(20))
+        await bench.step(30)
+        await bench.feed.send(count(FINAL, 31, parts__good=5))
+        await bench.step(60)
+        found = await bench.rows(
+            "select kind, payload->>'item' as item, payload->>'quantity' as n from outbox order by id"
+        )
+        assert [tuple(row.values()) for row in found] == [
+            ("consumed", "BOX", "3"), ("wip_to_fg", None, "2"), ("consumed", "LID", "2"), ("consumed", "BOX", "2")]  # fmt: skip
