@@ -92,6 +92,20 @@ class OdooClient:
             )
         return value
 
+    async def record(
+        self, model: str, number: int, fields: Sequence[str], context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        """One record with all of these fields. Raises BusinessError where Odoo does not have it, TransientError for half of it."""
+        body = {"ids": [number], "fields": list(fields)} | ({"context": context} if context else {})
+        records = await self.read(f"{model}/read", body)
+        if not records:
+            raise BusinessError(
+                f"Odoo has no {model} {number} any more: somebody deleted it while its event was posted"
+            )
+        if len(records) > 1 or records[0]["id"] != number or not set(fields) <= records[0].keys():
+            raise TransientError(f"{model}/read was answered with something that is not the record {number}")
+        return records[0]
+
     async def pages(
         self, model: str, fields: Sequence[str], domain: Sequence[Any], context: Mapping[str, Any] | None = None
     ) -> AsyncIterator[dict[str, Any]]:

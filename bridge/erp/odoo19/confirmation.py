@@ -115,12 +115,11 @@ async def _check_operation(client: OdooClient, target: Production, event: Produc
     """Odoo receives pieces by order: of several operations only the last one's confirmation is one of pieces."""
     if not event.segment or len(target.operations) <= 1:
         return
-    body = {"ids": [target.operations[-1]], "fields": ["name"]}
-    last = [record.get("name") for record in await client.read("mrp.workorder/read", body)]
-    if last != [event.segment]:
+    last = str((await client.record("mrp.workorder", target.operations[-1], ["name"]))["name"])
+    if last != event.segment:
         raise BusinessError(
             f"order {event.order_ref} has {len(target.operations)} operations in Odoo, and {event.segment} is not the last one "
-            f"({last[0] if last else 'unknown'}), whose confirmation books the pieces: confirm that one"
+            f"({last}), whose confirmation books the pieces: confirm that one"
         )
 
 

@@ -73,7 +73,9 @@ async def product_ids(client: OdooClient, codes: Sequence[str]) -> dict[str, int
         return {}
     found: dict[str, list[int]] = {code: [] for code in codes}
     async for record in client.pages("product.product", ["default_code"], [["default_code", "in", list(codes)]]):
-        found[str(record["default_code"])].append(record["id"])
+        if (code := str(record.get("default_code"))) not in found:
+            raise TransientError(f"Odoo answers with a product {code} that nobody asked for")
+        found[code].append(record["id"])
     for code, ids in found.items():
         if len(ids) != 1:
             raise BusinessError(
@@ -201,8 +203,7 @@ def _check(chain: Sequence[Production], move: Move, event: MaterialActual, uom: 
 async def _check_stock(client: OdooClient, product: int, move: Move, event: MaterialActual) -> None:
     """Odoo lets stock go below zero without a word."""
     fields = ["qty_available", "tracking"]
-    body = {"ids": [product], "fields": fields, "context": {"location": move.place}}
-    [record] = await client.read("product.product/read", body)
+    record = await client.record("product.product", product, fields, {"location": move.place})
     if record["tracking"] != "none":
         raise BusinessError(f"Odoo tracks {event.item} by {record['tracking']}: register its consumption there by hand")
     there = from_odoo(record["qty_available"])

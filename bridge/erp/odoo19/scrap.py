@@ -112,7 +112,7 @@ async def plan_reversed(client: OdooClient, event: Reversal, uom: str, settings:
     production = next(production for production in chain if str(production.id) == done.external_id)
     check_unit(production, event.order_ref, posted.uom, uom)
     fields = ["product_id", "product_uom_id", "location_dest_id"]
-    [record] = await client.read("mrp.production/read", {"ids": [production.id], "fields": fields})
+    record = await client.record("mrp.production", production.id, fields)
     product, unit, place = (int(record[name][0]) for name in fields)
     origin = _origin(event.order_ref, event.event_id)
     whole = Part(
@@ -161,11 +161,11 @@ async def _components(client: OdooClient, event: Scrapped, production: Productio
     """What the bill of materials takes for the event's pieces. Raises BusinessError where there is none."""
     what = f"order {event.order_ref}"
     fields = ["bom_id", "location_src_id"]
-    [record] = await client.read("mrp.production/read", {"ids": [production.id], "fields": fields})
+    record = await client.record("mrp.production", production.id, fields)
     if not record["bom_id"]:
         raise BusinessError(f"{what} has no bill of materials in Odoo: scrap its components there by hand")
     bom, place = int(record["bom_id"][0]), int(record["location_src_id"][0])
-    [made] = await client.read("mrp.bom/read", {"ids": [bom], "fields": ["product_qty", "product_uom_id"]})
+    made = await client.record("mrp.bom", bom, ["product_qty", "product_uom_id"])
     if shown(made["product_uom_id"]) != production.uom:
         raise BusinessError(
             f"{what} counts in {production.uom} and its bill of materials in {shown(made['product_uom_id'])}: scrap there by hand"
@@ -218,8 +218,7 @@ async def _found(client: OdooClient, domain: list[Any], wanted: int) -> Found:
 async def _check_stock(client: OdooClient, part: Part) -> None:
     """Say early what Odoo would ask: whether there is so much, and of which lot."""
     fields = ["qty_available", "tracking"]
-    body = {"ids": [part.product], "fields": fields, "context": {"location": part.place}}
-    [record] = await client.read("product.product/read", body)
+    record = await client.record("product.product", part.product, fields, {"location": part.place})
     if record["tracking"] != "none" and part.lot is None:
         raise BusinessError(
             f"Odoo tracks {part.name} by {record['tracking']}, and no event names it: scrap it there by hand"

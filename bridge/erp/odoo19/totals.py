@@ -41,8 +41,11 @@ async def read_totals(client: OdooClient, units: Units, numbers: Sequence[str]) 
     totals: dict[str, OrderTotals] = {}
     wanted = sorted(set(numbers) - {""})
     for first in range(0, len(wanted), PAGE):
-        for order in await _read(client, wanted[first : first + PAGE]):
-            totals[order.number] = _converted(order, units)
+        try:
+            orders = await _read(client, wanted[first : first + PAGE])
+        except (LookupError, TypeError) as error:
+            raise TransientError(f"Odoo answers with half a document: {type(error).__name__} {error}") from error
+        totals |= {order.number: _converted(order, units) for order in orders}
     return totals
 
 
@@ -90,11 +93,9 @@ async def _free(
                 raise TransientError(f"Odoo answers with a product {code} that nobody asked for")
             if code in found:
                 raise BusinessError(f"Odoo has several products with the internal reference {code}: give each its own")
-            if units.get(code, shown(record["uom_id"])) != shown(record["uom_id"]):
-                raise BusinessError(
-                    f"Odoo keeps {code} in {shown(record['uom_id'])}, not in {units[code]}: correct items"
-                )
-            found[code] = from_odoo(record["free_qty"])
+            if (uom := shown(record.get("uom_id"))) != units.get(code, uom):
+                raise BusinessError(f"Odoo keeps {code} in {uom}, not in {units[code]}: correct items")
+            found[code] = from_odoo(record.get("free_qty"))
     return found
 
 
