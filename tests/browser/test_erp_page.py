@@ -242,19 +242,18 @@ async def test_comparison_is_made_on_demand_and_says_what_a_person_might_do(page
 
 
 async def test_difference_is_shown_with_its_proposal_and_a_sign(page, connection):
-    ledger = OrderLedger(ORDER, Decimal(9), Decimal(0), Decimal(9), Decimal(0), Decimal(0))
-    await reconciliation.keep(
-        connection,
-        "erp",
-        datetime.now(UTC),
-        3,
-        [Difference(ledger, Decimal(11), "look for a posting by hand")],
-        "relay",
-    )
+    ledger = OrderLedger(
+        ORDER, Decimal(12), Decimal(0), Decimal(12), Decimal(0), Decimal(0), reversed_posted=Decimal(3),
+        scrap_made=Decimal(5), scrap_posted=Decimal(4),
+    )  # fmt: skip
+    found = Difference(ledger, Decimal(11), "look for a posting by hand", Decimal(6))
+    await reconciliation.keep(connection, "erp", datetime.now(UTC), 3, [found], "relay")
     await page.reload()
     compared = page.locator('[data-compared="erp"]')
     await expect(compared).to_contain_text("▲ 3 orders compared, 1 differs")
-    await expect(compared.get_by_role("row").last).to_contain_text("Look for a posting by hand")
+    cells = compared.get_by_role("row").last.get_by_role("cell")
+    words = [ORDER, "9", "3", "9", "0", "0", "▲ 11", "▲ 5 / 4 / 6", "Look for a posting by hand"]
+    await expect(cells).to_have_text(words)
 
 
 async def test_refused_key_is_told_with_its_reason_and_when_it_is_tried_again(page, connection):

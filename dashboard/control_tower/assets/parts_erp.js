@@ -67,6 +67,9 @@
       amor.showEvent(number);
     } });
   };
+  erp.orderLink = function (number) {
+    return erp.button(number, function () { amor.showOrder(number); }, "as-link", "Events of order " + number);
+  };
   // heads: ["Text"] or ["Text", "num"]; rows: lists of cells, texts or nodes.
   erp.table = function (title, heads, rows, empty) {
     if (!rows.length) return h("p", { class: "nothing", text: empty });

@@ -8,7 +8,6 @@
   var MOST_ORDERS = 30;
   var MOST_SHIPMENTS = 12;
   var MOST_LATEST = 10;
-  var COMPARED_S = 26 * 3600; // once a night, and some patience
   var PAUSE_MS = 2000;
 
   function isOpen() {
@@ -152,69 +151,8 @@
     amor.put(item, ".when", " · #" + row.id + " for " + row.connector + ", since " + erp.when(row.created_at) + " (" + erp.ago(row.created_at) + "), " + tries + (row.behind ? ", holds " + row.behind + " more of it" : ""));
   }
 
-  // --- made, posted, booked ----------------------------------------------------------------------------------------------
-
-  var COLUMNS = [["Order", "order_number"], ["Made", "made"], ["Posted", "posted"], ["On the way", "waiting"], ["Parked", "parked"], ["In the system", "erp"]];
-  function cell(line, name) {
-    if (name === "order_number") return orderLink(line.order_number);
-    if (line[name] === null || line[name] === undefined) return "not told";
-    var isOff = (name === "erp" && Number(line.erp) !== Number(line.posted)) || (name === "parked" && Number(line.parked) > 0);
-    return isOff ? h("span", { class: "ill", text: "▲ " + erp.quantity(line[name]) }) : erp.quantity(line[name]);
-  }
-  function compared(found) {
-    if (!found.at) return "Not compared yet. The relay compares every night.";
-    var text = found.orders + (found.orders === 1 ? " order" : " orders") + " compared" + (found.actor === "relay" ? "" : " for " + found.actor);
-    return text + (found.differences ? ", " + found.differences + (found.differences === 1 ? " differs" : " differ") : ": all agree");
-  }
-  function comparison(found) {
-    var said = h("p", { class: "said", role: "status" });
-    return h("div", { class: "compared", "data-compared": found.connector }, [
-      h("div", { class: "compared-head" }, [
-        h("p", {}, [h("span", { class: "strong", text: found.connector }), " ", h("span", { class: found.differences ? "ill" : "soft", text: (found.differences ? "▲ " : found.at ? "✓ " : "") + compared(found) }), h("span", { class: "compared-at", "data-at": found.at })]),
-        erp.mayAct() ? erp.button("Compare now", function (event) { compareNow(found.connector, event.target, said); }, "quiet", "Compare " + found.connector + " now") : "",
-      ]),
-      said,
-      found.lines.length ? erp.table("Orders that differ in " + found.connector, COLUMNS.map(function (column, n) { return [column[0], n ? "num" : ""]; }).concat([["What a person might do", "words"]]), found.lines.map(function (line) {
-        return COLUMNS.map(function (column) { return cell(line, column[1]); }).concat([amor.capital(line.proposal)]);
-      }), "") : "",
-    ]);
-  }
-  function drawComparedAt() {
-    document.querySelectorAll(".compared-at[data-at]").forEach(function (element) {
-      var isOld = amor.now() - Date.parse(element.dataset.at) > COMPARED_S * 1000;
-      amor.mark(element, "old", String(isOld));
-      var age_s = (amor.now() - Date.parse(element.dataset.at)) / 1000;
-      amor.put(element, null, (age_s < 60 ? ", just now" : ", " + amor.age(age_s) + " ago") + (isOld ? " ▲ older than a day: see whether the relay runs" : ""));
-    });
-  }
-  function compareNow(connector, button, said) {
-    button.disabled = true;
-    amor.askRelay("/api/v1/erp/connectors/" + encodeURIComponent(connector) + "/compare", said).then(function () {
-      said.textContent = "";
-      return fillComparison();
-    }, function (error) {
-      said.textContent = "Not compared: " + error.message;
-    }).finally(function () { button.disabled = false; });
-  }
-  function fillComparison() {
-    if (!state.erp) return Promise.resolve();
-    var names = state.erp.connectors.filter(function (each) { return each.can_compare; });
-    return Promise.all(names.map(function (each) { return amor.get("/api/v1/erp/connectors/" + encodeURIComponent(each.connector) + "/comparison"); })).then(function (all) {
-      // The relay compares those that goods are booked in; the others never are, and are not asked about.
-      var done = all.filter(function (each) { return each.at; });
-      var found = done.length ? done : all;
-      erp.fill("comparison", "", [found, erp.mayAct()], function () {
-        return found.length ? found.map(comparison) : [h("p", { class: "nothing", text: "No connected system can be compared." })];
-      });
-      drawComparedAt();
-    }, quiet);
-  }
-
   // --- orders, shipments, what was taken, search ---------------------------------------------------------------------------
 
-  function orderLink(number) {
-    return erp.button(number, function () { amor.showOrder(number); }, "as-link", "Events of order " + number);
-  }
   function due(order) {
     if (!order.due) return "–";
     var isLate = order.state === "released" && order.good < order.quantity && Date.parse(order.due) < amor.now();
@@ -230,7 +168,7 @@
     var more = orders.length > MOST_ORDERS ? MOST_ORDERS + " of " + orders.length : String(orders.length || "");
     erp.fill("erp-orders", more, [orders.slice(0, MOST_ORDERS)], function () {
       return [erp.table("Production orders", [["Order"], ["Product"], ["Good / ordered", "num"], ["In the ERP", "num"], ["Scrap", "num"], ["Due"], ["State"]], orders.slice(0, MOST_ORDERS).map(function (order) {
-        return [orderLink(order.number), order.product, amor.number(order.good) + " / " + amor.number(order.quantity), amor.number(order.posted), amor.number(order.scrap), due(order), order.state];
+        return [erp.orderLink(order.number), order.product, amor.number(order.good) + " / " + amor.number(order.quantity), amor.number(order.posted), amor.number(order.scrap), due(order), order.state];
       }), "No orders from the ERP yet.")];
     });
   }
@@ -290,7 +228,7 @@
     if (!isOpen()) return;
     drawConnectors();
     drawAttention();
-    drawComparedAt();
+    erp.drawComparedAt();
   }
   var asked_at = 0;
   var asking = null;
@@ -309,7 +247,7 @@
     drawErp();
     drawFind();
     fillLists();
-    fillComparison();
+    erp.fillComparison();
     var wanted = /[?&]event=(\d{1,15})(?:&|$)/.exec(window.location.search);
     if (isNew && wanted) amor.showEvent(Number(wanted[1]));
   };

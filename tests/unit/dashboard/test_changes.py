@@ -19,6 +19,19 @@ def test_pieces_move_figures_and_machines():
     assert changes.figures.is_set()
 
 
+def test_an_answer_of_the_relay_is_told_and_moves_no_figures():
+    changes = Changes()
+    changes.heard("question", 17)
+    assert list(changes.take().questions) == [17]
+    assert not changes.figures.is_set()
+
+
+def test_how_a_connector_is_moves_figures():
+    changes = Changes()
+    changes.heard("connector", 0)
+    assert changes.figures.is_set()
+
+
 def test_a_flood_becomes_the_whole_state_and_stays_bounded():
     changes = Changes()
     for alarm in range(10_000):
