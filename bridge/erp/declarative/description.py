@@ -167,8 +167,10 @@ class Description(Table):
 
     @model_validator(mode="after")
     def _wsdl_belongs_to_soap(self) -> Self:
-        if (self.protocol == "soap") != (self.wsdl is not None):
-            raise ValueError("wsdl is given for soap and for nothing else")
+        if self.protocol == "soap" and self.wsdl is None:
+            raise ValueError("soap needs wsdl, the service's description as a file beside this one")
+        if self.protocol != "soap" and self.wsdl is not None:
+            raise ValueError(f"wsdl has no meaning for {self.protocol}")
         return self
 
 
@@ -225,6 +227,9 @@ def _words(mistake: Any) -> str:
         close = get_close_matches(str(mistake["loc"][-1]), known, 1)
         told = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
         return f"is not a known setting; {told}"
+    if mistake["type"] == "list_type":
+        dotted = ".".join(str(part) for part in mistake["loc"] if isinstance(part, str))
+        return f"is a list: write [[{dotted}]] for each table, or [...] for values"
     return str(mistake["msg"]).removeprefix("Value error, ")
 
 

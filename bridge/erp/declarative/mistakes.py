@@ -5,6 +5,7 @@ Works on the tables as they were read, so that these mistakes are told beside th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
@@ -31,6 +32,10 @@ _NOT_HERE: Final = {
     **dict.fromkeys(("authorization", "proxy-authorization", "cookie"), _CREDENTIALS),
     **dict.fromkeys(("content-length", "host", "transfer-encoding", "connection", "expect"), _OF_HTTP),
 }
+# GraphQL: texts, placeholders in them, and variables where they are declared.
+_TEXTS: Final = re.compile(r'"[^"]*"')
+_IN_TEXT: Final = re.compile(r"\{([a-z_][a-z0-9_]*)(?::[a-z_0-9]+)?\}")
+_VARIABLES: Final = re.compile(r"\$(\w+)\s*:")
 _KEY: Final = {"rest": "path", "graphql": "document"}
 _NEEDED: Final = {
     "orders": frozenset({"number", "product", "quantity", "state"}),
@@ -108,6 +113,8 @@ def _misfits(protocol: str, path: places.Path, request: Mapping[str, Any]) -> It
         yield path, f"a request of {protocol} needs {needed}"
     if any(True for _ in placeholders(request.get("call", ""))):
         yield (*path, "call"), "is fixed: values go into params"
+    if isinstance(document := request.get("document"), str):
+        yield from _unbound(path, document, request.get("params", {}))
     if isinstance(address := request.get("path"), str):
         if "://" in address or address.startswith("//"):
             yield (
@@ -119,6 +126,19 @@ def _misfits(protocol: str, path: places.Path, request: Mapping[str, Any]) -> It
     for name in request.get("headers", {}) if isinstance(request.get("headers"), Mapping) else ():
         if name.lower() in _NOT_HERE:
             yield (*path, "headers", name), f"has no place here: {_NOT_HERE[name.lower()]}"
+
+
+def _unbound(path: places.Path, document: str, params: Any) -> Iterator[Mistake]:
+    """Values of a GraphQL document that do not come by its variables."""
+    for text in _TEXTS.findall(document):
+        for name in _IN_TEXT.findall(text):
+            yield (*path, "document"), f"{{{name}}} stays as it is: declare a variable ${name} and give it in params"
+    declared = set(_VARIABLES.findall(document))
+    given = set(params) if isinstance(params, Mapping) else set()
+    for name in sorted(given - declared):
+        yield (*path, "params", name), f"the document declares no ${name}"
+    for name in sorted(declared - given):
+        yield (*path, "params"), f"lacks {name}, which the document declares"
 
 
 def requests_in(value: Any, path: places.Path = ()) -> Iterator[tuple[places.Path, Mapping[str, Any]]]:

@@ -88,6 +88,16 @@ def test_every_mistake_is_told_with_file_line_and_field(tmp_path):
         assert any(words in message for message in matching), (line, field, words, told)
 
 
+EVENT = """\
+protocol = "json_rpc"
+[event.scrap.lookup]
+request = { call = "find", params = { reference = "{event_id}" } }
+id = "id"
+[[event.scrap.step]]
+name = "post"
+request = { call = "post" }
+"""
+
 HOSTILE = """\
 protocol = "rest"
 [[failure]]
@@ -169,23 +179,42 @@ def test_placeholder_that_is_called_otherwise_is_told_by_its_name_here(tmp_path,
         load(tmp_path / "d.toml")
 
 
+GRAPHQL = """\
+protocol = "graphql"
+[event.scrap.lookup]
+request = { document = 'query { posting(ref: "{event_id}") { id } }' }
+id = "posting.id"
+[[event.scrap.step]]
+name = "post"
+request = { document = 'mutation M($q: String) { post(q: $q) { id } }', params = { quantity = "{quantity}" } }
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "line", "words"),
+    [
+        (GRAPHQL, 3, "{event_id} stays as it is: declare a variable $event_id and give it in params"),
+        (GRAPHQL, 7, "the document declares no $quantity"),
+        (GRAPHQL, 7, "lacks q, which the document declares"),
+        (EVENT.replace("[[event.scrap.step]]", "[event.scrap.step]"), 5, "is a list: write [[event.scrap.step]]"),
+        (EVENT.replace("json_rpc", "soap"), 1, "soap needs wsdl, the service's description as a file beside this one"),
+        (EVENT.replace('"json_rpc"', '"json_rpc"\nwsdl = "w.wsdl"'), 1, "wsdl has no meaning for json_rpc"),
+        (EVENT.replace('"json_rpc"', '"json_rpc"\npath = "https://evil.example"'), 2, "leads elsewhere"),
+    ],
+)
+def test_mistake_of_a_protocol_is_told_with_what_to_write(tmp_path, text, line, words):
+    (tmp_path / "d.toml").write_text(text)
+    with pytest.raises(ConfigError) as raised:
+        load(tmp_path / "d.toml")
+    assert any(problem.line == line and words in problem.message for problem in raised.value.problems), raised.value
+
+
 def test_mistake_in_the_toml_itself_has_its_line_and_column(tmp_path):
     (tmp_path / "d.toml").write_text('protocol = "rest"\n[event.scrap.lookup\n')
     with pytest.raises(ConfigError) as raised:
         load(tmp_path / "d.toml")
     (problem,) = raised.value.problems
     assert (problem.line, problem.column) == (2, 20)
-
-
-EVENT = """\
-protocol = "json_rpc"
-[event.scrap.lookup]
-request = { call = "find", params = { reference = "{event_id}" } }
-id = "id"
-[[event.scrap.step]]
-name = "post"
-request = { call = "post" }
-"""
 
 
 @pytest.mark.parametrize(
