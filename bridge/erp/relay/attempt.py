@@ -16,6 +16,7 @@ from bridge.erp import event as events
 from bridge.erp.connector import Connector, Event, Found, Refusal, Step
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.journal import Journal
+from bridge.erp.relay.masking import masked
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
 from bridge.model.text import storable_document
 from bridge.store.relay import Claimed, Exchange, Outcome
@@ -121,7 +122,7 @@ class Attempt:
 
     def _exchange(self, result: Outcome, status: int | None, answer: str) -> Exchange:
         request = None if self._request is None else {"call": self._request.call, **self._request.body}
-        return Exchange(self._step, result, status, request, answer, (time.monotonic() - self._began) * 1000)
+        return Exchange(self._step, result, status, request, masked(answer), (time.monotonic() - self._began) * 1000)
 
 
 def _kept(step: Step) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from bridge.erp.connector import Connector
 from bridge.erp.relay.attempt import Attempt, outcome
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
+from bridge.erp.relay.masking import said
 from bridge.erp.relay.rhythm import Rhythm
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.production import EventKind
@@ -220,18 +221,18 @@ class Dispatcher:
         """What follows from a failure: later, later after a look, or when a person says so."""
         lane = self._lane
         if isinstance(error, BusinessError):
-            bound.error("parked for a person", reason=str(error))
-            await self._journal.postpone(Postponed(row.id, row.attempts, "parked", timedelta(0), str(error)))
+            bound.error("parked for a person", reason=said(error))
+            await self._journal.postpone(Postponed(row.id, row.attempts, "parked", timedelta(0), said(error)))
             return
         result = outcome(error)
         # A request that nobody waits for any more may still be carried out: looking too early would not see it.
         at_least = lane.settle if result == "unknown" else lane.rhythm.asked(error)
         wait = lane.rhythm.retry.delay(row.attempts, random.random(), at_least)  # noqa: S311  # jitter
         if isinstance(error, UnknownOutcome):
-            bound.warning("answer unclear, will be looked up", reason=str(error), wait_s=wait.total_seconds())
+            bound.warning("answer unclear, will be looked up", reason=said(error), wait_s=wait.total_seconds())
         elif not isinstance(error, ConnectorError):
             bound.error("a mistake in the connector, will be looked up", exc_info=error)
         bound.debug("postponed", outcome=result, wait_s=wait.total_seconds())
         is_clear = isinstance(error, CredentialsError | TransientError) and not is_unclear
         state: NextState = "pending" if is_clear else "sending"
-        await self._journal.postpone(Postponed(row.id, row.attempts, state, wait, str(error) or type(error).__name__))
+        await self._journal.postpone(Postponed(row.id, row.attempts, state, wait, said(error)))

@@ -18,6 +18,7 @@ from typing import Literal
 import structlog
 
 from bridge.erp.connector import Refusal
+from bridge.erp.relay.masking import said
 from bridge.erp.relay.rhythm import Rhythm, pause
 from bridge.errors import CredentialsError, TransientError, UnknownOutcome
 
@@ -129,7 +130,7 @@ class Gate:
         wait = self._rhythm.refused_key.delay(self._refusals, 1.0)
         self._pause(wait)
         self._tell(error)
-        self._log.error("the key is refused, connector paused", reason=str(error), pause_s=wait.total_seconds())
+        self._log.error("the key is refused, connector paused", reason=said(error), pause_s=wait.total_seconds())
 
     def _count(self, error: Exception, stream: str) -> None:
         self._failures += 1
@@ -145,12 +146,12 @@ class Gate:
         wait = self._rhythm.circuit.delay(self._openings, random.uniform(0.5, 1.0))  # noqa: S311  # jitter
         self._pause(wait)
         if self.state == "closed":
-            self._log.warning("failing, circuit open", reason=str(error), failures=self._failures)
+            self._log.warning("failing, circuit open", reason=said(error), failures=self._failures)
         self.state = "open"
         self._tell(error)
 
     def _tell(self, error: Exception) -> None:
-        self._reason = str(error) or type(error).__name__
+        self._reason = said(error)
         self.changed.set()
 
     def _pause(self, wait: timedelta) -> None:
