@@ -76,8 +76,7 @@ def mistakes_in(raw: Mapping[str, Any]) -> Iterator[Mistake]:
 
 def _idle(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     """What would never do anything, or leads elsewhere."""
-    if isinstance(address := raw.get("path"), str) and _leads_elsewhere(address):
-        yield ("path",), _ELSEWHERE
+    yield from _address((), raw.get("path"))
     for number, rule in enumerate(raw.get("failure", []) if isinstance(raw.get("failure"), list) else []):
         if isinstance(rule, Mapping) and not rule.get("status") and "path" not in rule:
             yield ("failure", number), "fits no answer: give it a status, or a path that leads to something"
@@ -115,17 +114,17 @@ def _misfits(protocol: str, path: places.Path, request: Mapping[str, Any]) -> It
         yield (*path, "call"), "is fixed: values go into params"
     if isinstance(document := request.get("document"), str):
         yield from _unbound(path, document, request.get("params", {}))
-    if isinstance(address := request.get("path"), str):
-        if "://" in address or address.startswith("//"):
-            yield (
-                (*path, "path"),
-                "leads elsewhere: it is a path below the connector's url, to which alone the key goes",
-            )
-        if "?" in address or "#" in address:
-            yield (*path, "path"), "has more than a path: what stands behind a ? goes into query"
+    yield from _address(path, request.get("path"))
     for name in request.get("headers", {}) if isinstance(request.get("headers"), Mapping) else ():
         if name.lower() in _NOT_HERE:
             yield (*path, "headers", name), f"has no place here: {_NOT_HERE[name.lower()]}"
+
+
+def _address(path: places.Path, address: Any) -> Iterator[Mistake]:
+    if isinstance(address, str) and _leads_elsewhere(address):
+        yield (*path, "path"), _ELSEWHERE
+    if isinstance(address, str) and ("?" in address or "#" in address):
+        yield (*path, "path"), "has more than a path: what stands behind a ? goes into query"
 
 
 def _unbound(path: places.Path, document: str, params: Any) -> Iterator[Mistake]:
