@@ -132,7 +132,7 @@ class CutAt:
         monkeypatch.setattr(psycopg.AsyncCursor, "execute", cut)
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(300)
 async def test_connection_that_breaks_at_any_statement_changes_nothing(
     bench: Stage, monkeypatch: pytest.MonkeyPatch, database_server, migrated_template: str, tmp_path: Path
 ):
@@ -184,7 +184,7 @@ def spawn(bench: Stage) -> subprocess.Popen[bytes]:
     return subprocess.Popen([sys.executable, "-m", "tests.rules_process", text])
 
 
-@pytest.mark.timeout(100)
+@pytest.mark.timeout(300)
 async def test_kill_of_the_process_at_any_moment_changes_nothing(bench: Stage, database_server, tmp_path: Path):
     start = (datetime.now(UTC) - T0).total_seconds() - 70
     await bench.engine_connection.close()
