@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import re
+import tomllib
 import uuid
 import xmlrpc.client
 from datetime import UTC, datetime
@@ -16,9 +17,11 @@ import httpx
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from bridge.erp.declarative.description import load
+from bridge.erp.declarative.description import Description, load
 from bridge.erp.declarative.documents import UnreadableError, at, from_xml, is_met, listed
+from bridge.erp.declarative.mistakes import mistakes_in
 from bridge.erp.declarative.protocols import GraphQl, JsonRpc, Rest, XmlRpc
 from bridge.erp.declarative.template import Placeholder, fill, fill_path, fill_xml, parse
 from bridge.erp.declarative.values import in_form
@@ -207,6 +210,33 @@ def test_mistake_of_a_protocol_is_told_with_what_to_write(tmp_path, text, line, 
     with pytest.raises(ConfigError) as raised:
         load(tmp_path / "d.toml")
     assert any(problem.line == line and words in problem.message for problem in raised.value.problems), raised.value
+
+
+def _places(value, path=()):
+    """All places of nested tables and lists."""
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inner:
+        yield (*path, name)
+        yield from _places(part, (*path, name))
+
+
+JUNK = [1, "x", "{", True, [], {}, [1], {"a": {"b": [{"c": "{"}]}}, 1.5, "", [{}], {"request": 1}, [{"take": 3}], [[1]]]
+
+
+@pytest.mark.parametrize("name", ["rest", "json_rpc", "xml_rpc", "soap", "graphql"])
+@given(data=st.data())
+def test_whatever_stands_somewhere_is_a_mistake_and_never_an_error_of_the_check(name, data):
+    raw = tomllib.loads((DESCRIPTIONS / f"{name}.toml").read_text())
+    *way, last = data.draw(st.sampled_from(list(_places(raw))))
+    table = raw
+    for part in way:
+        table = table[part]
+    table[last] = data.draw(st.sampled_from(JUNK))
+    for path, words in mistakes_in(raw):
+        assert words
+        assert all(isinstance(part, str | int) for part in path)
+    with contextlib.suppress(ValidationError):
+        Description.model_validate(raw)
 
 
 def test_mistake_in_the_toml_itself_has_its_line_and_column(tmp_path):
