@@ -47,13 +47,17 @@ def list_(
     """Events that wait for a person or fail, those that wait first."""
     if state not in (None, "pending", "sending", "parked"):
         raise AmorError(f"--state {state}: write pending, sending or parked")
-    rows, stopped = on_database(
+    configured = [table.name for table in load_settings(config).connector]
+    rows, stopped, elsewhere = on_database(
         config,
         lambda connection: _gather(
             outbox.listed(connection, connector=connector, state=state, most=most),
             connector_control.stopped(connection),
+            outbox.open_elsewhere(connection, configured),
         ),
     )
+    for name, events in elsewhere.items():
+        out.print(f"[yellow]nobody carries[/] {events} events for {escape(name)}: it is not in the configuration")
     for stop in stopped:
         out.print(f"[yellow]stopped[/] {stop['connector']} by {escape(stop['actor'])}: {escape(stop['reason'])}")
     table = Table("number", "connector", "stream", "seq", "kind", "quantity", "state", "tries", "what is wrong")

@@ -126,6 +126,12 @@ async def test_stopped_connector_takes_nothing_until_it_is_let_go_on(amor, erp, 
     assert await erp.good_posted(ORDER) == 3
 
 
+async def test_events_of_a_connector_that_is_not_configured_any_more_are_listed(amor, connection):
+    await outbox.insert(connection, connector="old-erp", stream="s", kind="wip_to_fg", payload={}, key="k")
+    code, text = await amor("list")
+    assert (code, "nobody carries 1 events for old-erp" in text) == (0, True)
+
+
 async def test_connector_that_is_not_configured_is_told_with_those_that_are(amor):
     code, text = await amor("stop", "sap", "--reason", "x")
     assert code == 1
