@@ -310,6 +310,18 @@ async def test_final_confirmation_without_yield_closes_what_is_open(odoo, connec
     assert states(odoo) == [("done", 5.0), ("cancel", 0.0)]
 
 
+async def test_final_confirmation_closes_what_a_person_split_off_too(odoo, connector):
+    await carry(connector, confirmed(5))
+    [twin] = odoo.call(
+        "mrp.production/create", vals_list=[{"origin": ORDER, "product_id": GOODS, "bom_id": 1, "product_qty": 3}]
+    )
+    odoo.call("mrp.production/action_confirm", ids=[twin])
+    event = confirmed(4, 1, 2, final=True)
+    assert (await carry(connector, event)).is_posted
+    assert await connector.plan(event) == []
+    assert states(odoo) == [("done", 5.0), ("done", 4.0), ("cancel", 0.0)]
+
+
 async def test_order_that_made_nothing_is_closed_with_its_scrap(odoo, connector):
     event = confirmed(0, 3, final=True)
     assert (await carry(connector, event)).is_posted

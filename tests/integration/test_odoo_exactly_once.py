@@ -85,14 +85,17 @@ LIVES = [
     "before finish 1",
 ]  # fmt: skip
 LIVES_OF_CONFIRMATIONS = [
-    "after plan 1", "after execute 2",
-    "after execute 3",  # the scrap is validated
-    "after execute 1",  # ... the production claimed
+    "after plan 1",
+    "after execute 1",  # the production is claimed
     "after execute 2", "after execute 4",
     "after execute 5",  # ... done, and nobody knows
+    "after execute 2",  # the draft of the scrap is made
+    "after execute 3",  # ... validated, and nobody knows
     "after lookup 1",
     "after execute 5",  # the second one, which scraps nothing
-    "after execute 3", "after execute 1", "after record_step 3", "after execute 5",
+    "after execute 3", "after execute 1", "after record_step 3",
+    "after execute 5",  # the last one, done, and nobody knows
+    "after execute 3",  # its scrap
     "before finish 1",
 ]  # fmt: skip
 LIVES_OF_LOTS = [

@@ -59,22 +59,31 @@ async def plan(
     if (await find(client, chain, event, scrapped)).is_posted:
         return []
     steps: list[Step] = []
+    left = [production for production in chain if production.state in OPEN_STATES]
+    # The yield first: a resumed plan goes on behind its last step that was booked, and so never writes to what it completed.
+    if event.yielded and await _yielded(client, chain, event) is None:
+        steps += await _complete(client, chain, event, scrapped, uom)
+        left = left[1:]
     if event.scrapped and not (await scrap.find_scrapped(client, scrapped)).is_posted:
         steps += await scrap.plan_scrapped(client, scrapped, uom, settings)
-    if event.yielded and await _yielded(client, chain, event) is None:
-        target = open_production(chain, event.order_ref, event.yielded)
-        check_unit(target, event.order_ref, "", uom)
-        await _check_operation(client, target, event)
-        if target.tracking != "none":
-            raise BusinessError(
-                f"order {event.order_ref}: {target.product} is tracked by {target.tracking} in Odoo, and a confirmation names "
-                "none: post its pieces instead (wip_to_fg)"
-            )
-        beside = replace(await extras(client, target, sorted(scrapped.without)), closes=event.is_final)
-        return [*steps, _claim(target, event), *complete(target, event.yielded, beside)]
-    if event.is_final:
-        steps += await _close(client, chain, event)
+    if event.is_final and left:
+        steps.append(await _close(client, left, event))
     return steps
+
+
+async def _complete(
+    client: OdooClient, chain: Sequence[Production], event: ProductionPerformance, scrapped: scrap.Scrapped, uom: str
+) -> list[Step]:
+    target = open_production(chain, event.order_ref, event.yielded)
+    check_unit(target, event.order_ref, "", uom)
+    await _check_operation(client, target, event)
+    if target.tracking != "none":
+        raise BusinessError(
+            f"order {event.order_ref}: {target.product} is tracked by {target.tracking} in Odoo, and a confirmation names "
+            "none: post its pieces instead (wip_to_fg)"
+        )
+    beside = replace(await extras(client, target, sorted(scrapped.without)), closes=event.is_final)
+    return [_claim(target, event), *complete(target, event.yielded, beside)]
 
 
 async def _yielded(client: OdooClient, chain: Sequence[Production], event: ProductionPerformance) -> Production | None:
@@ -123,11 +132,8 @@ async def _check_operation(client: OdooClient, target: Production, event: Produc
         )
 
 
-async def _close(client: OdooClient, chain: Sequence[Production], event: ProductionPerformance) -> list[Step]:
+async def _close(client: OdooClient, left: Sequence[Production], event: ProductionPerformance) -> Step:
     """Nothing more comes of what is open."""
-    left = [production for production in chain if production.state in OPEN_STATES]
-    if not left:
-        return []
     ids = [production.id for production in left]
     picked = [["raw_material_production_id", "in", ids], ["picked", "=", True], ["manual_consumption", "=", True]]
     picked += [["scrap_id", "=", False], ["quantity", ">", 0]]
@@ -136,4 +142,4 @@ async def _close(client: OdooClient, chain: Sequence[Production], event: Product
             f"order {event.order_ref} is to be closed, and components are booked as consumed for what is open: complete or "
             f"cancel {left[0].name} in Odoo by hand, then replay this event"
         )
-    return [Step("close order", CLOSE, {"ids": ids}, is_repeatable=True)]
+    return Step("close order", CLOSE, {"ids": ids}, is_repeatable=True)
