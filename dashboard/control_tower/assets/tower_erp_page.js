@@ -232,21 +232,21 @@
   }
   var asked_at = 0;
   var asking = null;
-  // Lists follow what is told live, at most every two seconds.
-  function fillLists() {
+  // What was taken follows what is told live, at most every two seconds.
+  function fillLatest() {
     if (!isOpen() || asking) return;
     asking = window.setTimeout(function () {
       asking = null;
       asked_at = performance.now();
-      amor.get("/api/v1/orders").then(drawOrders, quiet);
-      amor.get("/api/v1/shipments").then(drawShipments, quiet);
       amor.get("/api/v1/erp/events?most=" + MOST_LATEST).then(drawLatest, quiet);
     }, Math.max(0, asked_at + PAUSE_MS - performance.now()));
   }
   amor.fillErp = function (isNew) {
     drawErp();
     drawFind();
-    fillLists();
+    fillLatest();
+    amor.get("/api/v1/orders").then(drawOrders, quiet);
+    amor.get("/api/v1/shipments").then(drawShipments, quiet);
     erp.fillComparison();
     var wanted = /[?&]event=(\d{1,15})(?:&|$)/.exec(window.location.search);
     if (isNew && wanted) amor.showEvent(Number(wanted[1]));
@@ -259,7 +259,7 @@
   amor.on("erp", function () {
     announce();
     drawErp();
-    fillLists();
+    fillLatest();
   });
   window.setInterval(drawErp, 1000); // ages move while nothing else does
 })();
