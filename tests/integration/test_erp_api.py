@@ -107,6 +107,12 @@ async def test_stranger_reads_nothing(tower, event):
             assert (await stranger.get(path)).status_code == 401
 
 
+async def test_stranger_who_follows_a_link_to_an_event_comes_to_it_after_the_login(tower):
+    async with tower.client() as stranger:
+        answer = await stranger.get("/erp?event=17", headers={"accept": "text/html"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/erp%3Fevent%3D17")
+
+
 # --- what there is -----------------------------------------------------------------------------------------------------------------
 
 
