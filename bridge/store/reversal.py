@@ -143,7 +143,9 @@ def share(posted: Sequence[Posted], quantity: Decimal, connector: str, order_num
 
 def _too_many(posted: Sequence[Posted], quantity: Decimal, connector: str, order_number: str) -> str:
     if not posted:
-        return f"order {order_number}: nothing was posted to {connector} as finished goods, so nothing can be taken back"
+        return (
+            f"order {order_number}: nothing was posted to {connector} as finished goods, so nothing can be taken back"
+        )
     left = sum((event.left for event in posted), _NONE)
     whole = sum((event.quantity for event in posted if event.state != "parked"), _NONE)
     text = (
