@@ -56,6 +56,7 @@ create table posting_mark (
 );
 
 -- Every posting names its counts, whatever its kind.
+create index production_count_posting on production_count (outbox_id) where outbox_id is not null;
 create view outbox_count as
 select outbox_id, id as count_id from production_count where outbox_id is not null
 union all

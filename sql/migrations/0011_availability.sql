@@ -22,10 +22,7 @@ create table reversal_part (
 comment on column reversal_part.reverses_id is 'The event that the part takes back of.';
 create index reversal_part_reversal on reversal_part (reversal_id);
 
--- What was posted of an order is found by the order, also where a person moved an event to another one than its stream's.
-create index outbox_produced on outbox (connector, (payload ->> 'order_ref')) where kind = 'wip_to_fg';
-
--- ... and what was taken back of an event by the event.
+-- What was taken back of an event is found by the event; what was posted of an order by the order (outbox_order).
 create index outbox_reversal on outbox (connector, (payload -> 'reverses' -> 'payload' ->> 'event_id')) where kind = 'reversal';
 
 -- The last level that was written for a warehouse or a shop, of each of its streams.
