@@ -36,18 +36,22 @@ CHANNEL_LIVE: Final = (
 )
 
 
+_LOOK_UP_S: Final = 0.1
+
+
 class _Impatient(AsyncConnection[Row]):
     """A connection that is given up where a statement is not answered in time, though the other machine still takes every packet."""
 
     answer_within: timedelta | None = None
 
-    async def wait(self, gen: Any, *args: Any, **kwargs: Any) -> Any:
+    async def wait(self, gen: Any, **kwargs: Any) -> Any:
         """As psycopg's, which waits for ever where it is given no timeout, and after a cancellation for a server that may be gone."""
         if self.answer_within is None or kwargs.get("timeout") is not None:
-            return await super().wait(gen, *args, **kwargs)
+            return await super().wait(gen, **kwargs)
         try:
             async with asyncio.timeout(self.answer_within.total_seconds()):
-                return await waiting.wait_async(gen, self.pgconn.socket, *args, **kwargs)
+                # psycopg's own looks up from its waits ten times a second; by itself this one never rests.
+                return await waiting.wait_async(gen, self.pgconn.socket, **{"interval": _LOOK_UP_S, **kwargs})
         except TimeoutError as error:
             self.pgconn.finish()  # its state is unknown
             raise psycopg.OperationalError(f"the database does not answer within {self.answer_within}") from error

@@ -351,3 +351,34 @@ async def test_events_of_a_connector_that_is_not_configured_any_more_are_told(er
     await outbox.insert(connection, connector="old-erp", stream="s", kind="wip_to_fg", payload={}, key="k")
     assert await outbox.open_elsewhere(connection, ["erp"]) == {"old-erp": 1}
     assert await outbox.open_elsewhere(connection, ["erp", "old-erp"]) == {}
+
+
+async def test_claim_and_plan_and_step_leave_the_indexes_alone(connection, database_dsn):
+    """Or each event would grow every index of the outbox with each of its writes."""
+    await post(connection, ORDER, [1])
+    counts = "select pg_stat_get_xact_tuples_updated('outbox'::regclass) as all, pg_stat_get_xact_tuples_hot_updated('outbox'::regclass) as hot"
+    async with connection.transaction():
+        looked = await relay_store.due_heads(connection, "erp", [], 10, "")
+        [row] = await relay_store.claim(connection, "erp", looked.found, 10, SETTLE)
+        assert not await relay_store.keep_plans(connection, [relay_store.Plan(row.id, 1, [{"name": "x"}])], SETTLE)
+        assert not await relay_store.record(connection, [relay_store.Attempted(row.id, 1, OK, 1)], SETTLE)
+        await relay_store.hold(connection, {row.id: 1}, SETTLE)
+        updated = await (await connection.execute(counts)).fetchone()
+        await relay_store.release(connection, "erp", [ORDER])
+    assert updated == {"all": 4, "hot": 4}
+
+
+async def test_look_goes_round_all_streams_however_many_there_are(connection, database_dsn, monkeypatch):
+    monkeypatch.setattr(relay_store, "STEPS", 3)
+    monkeypatch.setattr(relay_store, "NEWEST", 1)
+    streams = [f"S{number:02}" for number in range(10)]
+    for stream in streams:
+        await outbox.insert(connection, connector="erp", stream=stream, kind="wip_to_fg", payload={}, key=stream)
+    seen, after, looks = set(), "", 0
+    while looks == 0 or after:
+        found, last = await relay_store.due_heads(connection, "erp", [], 10, after)
+        assert "S09" in {head.stream for head in found}, "the newest is seen at each look"
+        seen |= {head.stream for head in found}
+        after, looks = last or "", looks + 1
+    assert seen == set(streams)
+    assert looks <= 6
