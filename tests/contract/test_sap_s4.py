@@ -3,29 +3,24 @@
 from __future__ import annotations
 
 import base64
-import json
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import httpx
 import pytest
-from starlette.requests import Request
 
 from bridge.config.settings.sap_s4 import SapS4Settings
-from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.http import from_step
 from bridge.erp.posting import key16
 from bridge.erp.sap_s4 import SapS4
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import Disposition, ProductionPerformance, Reversal, event_id
+from bridge.model.production import Disposition, ProductionPerformance, event_id
 from simulators.systems.oauth import CLIENT, SECRET
-from simulators.systems.sap_s4 import movements
-from simulators.systems.sap_s4.call import Call
 from simulators.systems.sap_s4.system import PASSWORD, USER
-from tests.contract.scenes import AT, EQUIPMENT, ORDER, actual, carry, pieces, request, resume, wire
+from tests.contract.sap_scenes import performed, performed_for, scrap_in, scrapped, taken_back
+from tests.contract.scenes import AT, EQUIPMENT, ORDER, carry, pieces, request
 from tests.erp_systems.sap_s4 import SimulatedSap
-from tests.faulty_proxy import FaultyProxy
 
 
 @pytest.fixture
@@ -162,142 +157,6 @@ async def test_closed_period_is_posted_today_where_that_is_configured(sap):
     assert sap.system.business.bookings[0].posting_date == datetime.now(UTC).date()
 
 
-def scrapped(quantity, cumulative, sequence=1):
-    return actual(quantity, cumulative, sequence, disposition=Disposition.SCRAP, reason="SURF")
-
-
-def taken_back(event, quantity, cumulative, sequence=1):
-    fact = event_id("t", f"{event.event_id}", sequence)
-    return Reversal(fact, ORDER, 10 + sequence, AT, Decimal(quantity), Decimal(cumulative), "found good", event)
-
-
-async def scrap_in(sap):
-    return (await sap.truth())["scrap_posted_by_origin"][ORDER]
-
-
-async def test_closed_period_of_a_partial_reversal_is_posted_today_at_both_steps(sap):
-    scrap = scrapped(4, 4)
-    async with SapS4(sap.settings(closed_period="today")) as connector:
-        await carry(connector, scrap)
-        sap.system.business.closed_before = date(2026, 7, 2)
-        assert (await carry(connector, taken_back(scrap, 1, 1))).is_posted
-    days = [booking.posting_date for booking in sap.system.business.bookings]
-    assert days[1:] == [datetime.now(UTC).date()] * 2
-
-
-async def test_scrap_whose_predecessor_is_missing_is_for_a_person(connector):
-    with pytest.raises(BusinessError, match="0 PC posted, and 4 PC came before"):
-        await connector.plan(scrapped(2, 6, 2))
-
-
-async def test_whole_confirmation_that_is_taken_back_is_cancelled_and_nothing_else(connector, sap):
-    scrap = scrapped(4, 4)
-    await carry(connector, scrap)
-    (step,) = await connector.plan(taken_back(scrap, 4, 4))
-    assert step.name == "cancel confirmation"
-    assert (await carry(connector, taken_back(scrap, 4, 4))).is_posted
-    assert await scrap_in(sap) == 0
-    assert await connector.plan(taken_back(scrap, 4, 4)) == []
-    assert (await connector.lookup(scrap)).is_posted
-
-
-async def test_parts_of_a_confirmation_are_taken_back_by_cancelling_it_and_confirming_the_rest(connector, sap):
-    scrap = scrapped(4, 4)
-    await carry(connector, scrap)
-    for sequence, (quantity, cumulative, left) in enumerate([(1, 1, 3), (2, 3, 1), (1, 4, 0)], start=1):
-        back = taken_back(scrap, quantity, cumulative, sequence)
-        assert not (await connector.lookup(back)).is_posted
-        steps = await connector.plan(back)
-        assert [step.name for step in steps] == ["cancel confirmation", "confirm the rest"][: 2 if left else 1]
-        assert (await carry(connector, back)).is_posted
-        assert await scrap_in(sap) == left
-        assert await connector.plan(back) == []
-    reasons = {booking.fields["VarianceReasonCode"] for booking in sap.system.business.bookings}
-    assert reasons == {"SURF"}
-
-
-async def test_later_scrap_is_posted_although_a_part_of_an_earlier_one_was_taken_back(connector, sap):
-    scrap = scrapped(4, 4)
-    await carry(connector, scrap)
-    await carry(connector, taken_back(scrap, 1, 1))
-    assert (await carry(connector, scrapped(2, 6, 2))).is_posted
-    assert await scrap_in(sap) == 5
-    assert (await connector.read_totals([ORDER]))[ORDER].scrap == 5
-
-
-@pytest.mark.parametrize("mode", ["drop_before_commit", "drop_after_commit"])
-@pytest.mark.parametrize("broken", [0, 1])
-async def test_partial_reversal_that_breaks_at_either_step_is_carried_out_once(sap, broken, mode):
-    scrap = scrapped(4, 4)
-    back = taken_back(scrap, 1, 1)
-    async with FaultyProxy.before(sap.port) as proxy, SapS4(sap.settings(url=proxy.url, timeout_s=30)) as connector:
-        await carry(connector, scrap)
-        steps = await connector.plan(back)
-        for step in steps[:broken]:
-            await connector.execute(step)
-        proxy.fail(mode, wire(steps[broken].call))
-        with pytest.raises(UnknownOutcome):
-            await connector.execute(steps[broken])
-        assert (await resume(connector, back, steps, broken)).is_posted
-        assert await scrap_in(sap) == 3
-        posts = {name: count for name, count in proxy.requests.items() if name.startswith("POST")}
-        assert sorted(posts.values()) == [1, 2], "one cancellation; the scrap and its rest"
-
-
-async def test_rest_that_the_order_would_not_take_keeps_the_confirmation_from_being_cancelled(connector, sap):
-    scrap = scrapped(4, 4)
-    await carry(connector, scrap)
-    sap.system.business.orders[ORDER].state = "done"
-    with pytest.raises(BusinessError, match="done"):
-        await connector.plan(taken_back(scrap, 1, 1))
-    assert await scrap_in(sap) == 4
-    assert (await carry(connector, taken_back(scrap, 4, 4))).is_posted
-
-
-async def test_reversal_whose_predecessor_is_missing_and_one_of_nothing_are_for_a_person(connector, sap):
-    scrap = scrapped(4, 4)
-    with pytest.raises(BusinessError, match="SAP has no confirmation of the event"):
-        await connector.plan(taken_back(scrap, 1, 1))
-    await carry(connector, scrap)
-    with pytest.raises(BusinessError, match=r"1 of the event .* before this reversal"):
-        await connector.plan(taken_back(scrap, 2, 3, 2))
-    assert await scrap_in(sap) == 4
-
-
-async def test_confirmation_that_a_person_cancelled_is_not_cancelled_again(connector, sap):
-    scrap = scrapped(4, 4)
-    await carry(connector, scrap)
-    sap.system.business.reverse(sap.system.business.bookings[0], "", date(2026, 7, 1))
-    with pytest.raises(BusinessError, match="cancelled in SAP already"):
-        await connector.plan(taken_back(scrap, 1, 1))
-
-
-def performed(yielded, scrap, *, sequence=1, is_final=False, reason="SURF"):
-    fact = event_id("t", "p", sequence)
-    return ProductionPerformance(
-        fact, ORDER, sequence, "0020", AT, AT, Decimal(yielded), Decimal(scrap), "1", EQUIPMENT,
-        reason=reason if scrap else "", is_final=is_final,
-    )  # fmt: skip
-
-
-async def test_yield_that_is_taken_back_in_part_stays_the_final_confirmation_that_it_was(connector, sap):
-    event = performed(7, 0, is_final=True)
-    await carry(connector, event)
-    _, rest = await connector.plan(taken_back(event, 2, 2))
-    assert rest.body["json"]["IsFinalConfirmation"] is True
-    await carry(connector, taken_back(event, 2, 2))
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 5
-
-
-async def test_part_of_yield_and_scrap_together_is_for_a_person_and_the_whole_is_not(connector, sap):
-    event = performed(7, 2)
-    await carry(connector, event)
-    with pytest.raises(BusinessError, match="which of them nothing says"):
-        await connector.plan(taken_back(event, 2, 2))
-    assert (await carry(connector, taken_back(event, 9, 9))).is_posted
-    assert (await connector.read_totals([ORDER]))[ORDER] == OrderTotals(Decimal(0), Decimal(0))
-
-
 async def test_confirmation_carries_yield_scrap_reason_and_the_plants_clock(sap):
     event = ProductionPerformance(
         event_id("t", "p", 1), ORDER, 1, "0020", AT, AT, Decimal(7), Decimal(2), "1", EQUIPMENT, reason="scratch"
@@ -389,64 +248,6 @@ async def test_order_in_kilograms_takes_no_pieces(connector, sap):
         await connector.plan(pieces(3, 3))
 
 
-async def test_pieces_that_are_confirmed_and_received_count_once(connector):
-    await carry(connector, performed(7, 0))
-    await carry(connector, pieces(5, 5))
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 5
-
-
-async def test_order_of_which_all_receipts_were_taken_back_does_not_fall_back_on_what_was_confirmed(connector):
-    await carry(connector, performed(7, 0))
-    good = pieces(5, 5)
-    await carry(connector, good)
-    await carry(connector, taken_back(good, 5, 5))
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 0
-
-
-async def test_confirmed_yield_is_that_of_the_last_operation(connector):
-    first = replace(performed(9, 0), segment="0010")
-    await carry(connector, first)
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 0
-    await carry(connector, performed(7, 0, sequence=2))
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 7
-
-
-async def test_pages_of_theirs_that_are_shorter_than_ours_are_read_to_the_end(connector, sap):
-    """An event that is not found because its page was not read is posted twice. Document numbers begin anew each year."""
-    sap.system.store.page, sap.system.store.numbers = 2, 3
-    for sequence in range(1, 8):
-        await carry(connector, pieces(1, sequence, sequence))
-    for sequence in range(1, 8):
-        assert (await connector.lookup(pieces(1, sequence, sequence))).is_posted
-        assert await connector.plan(pieces(1, sequence, sequence)) == []
-    assert len(await connector.read_orders(None)) == len(sap.system.business.orders)
-    assert len(await connector.read_shipments(None)) == len(sap.system.business.shipments)
-
-
-async def test_stock_that_may_not_be_promised_is_not_counted(connector, sap):
-    await carry(connector, pieces(5, 5))
-    (row, *_) = movements_of(sap)
-    sap.system.store.other_stock += [
-        {**row, "InventoryStockType": "02"},
-        {**row, "InventorySpecialStockType": "E", "SDDocument": "4711"},
-        {**row, "Plant": "1020"},
-    ]
-    assert await connector.read_stock([Place("HSG-L1", "")]) == {Place("HSG-L1", ""): 5}
-
-
-def movements_of(sap, material="HSG-L1"):
-    rows = json.loads(
-        movements.stock(Call(sap.system.store, Request({"type": "http", "query_string": b""}), {}, None)).body
-    )
-    return [row for row in rows["d"]["results"] if row["Material"] == material]
-
-
-async def test_stock_in_a_unit_of_its_own_is_refused(connector, sap):
-    async with SapS4(sap.settings(items={"HSG-L1": {"code": "HSG-L1", "uom": "KG"}})) as converting:
-        with pytest.raises(BusinessError, match="PC, not in KG"):
-            await converting.read_stock([Place("HSG-L1", "")])
-
-
 @pytest.mark.parametrize(
     ("field", "longest", "changes"),
     [
@@ -475,10 +276,6 @@ async def test_number_that_is_longer_than_any_order_of_saps_is_not_asked_for(con
         await connector.plan(performed_for("MES-0001-AND-MORE"))
 
 
-def performed_for(order):
-    return replace(performed(1, 0), order_ref=order)
-
-
 async def test_batch_and_serial_numbers_go_with_the_movement_and_come_back_whole(connector, sap):
     event = replace(pieces(3, 3), lot="L-1", serials=("S1", "S2", "S3"))
     await carry(connector, event)
@@ -489,28 +286,6 @@ async def test_batch_and_serial_numbers_go_with_the_movement_and_come_back_whole
     (step,) = await connector.plan(taken_back(event, 3, 3))
     (item,) = step.body["json"]["to_MaterialDocumentItem"]["results"]
     assert (item["GoodsMovementType"], item["Batch"], len(item["to_SerialNumbers"]["results"])) == ("102", "L-1", 3)
-
-
-async def test_orders_that_changed_are_asked_for_by_a_text_of_fourteen_digits_in_either_zone(sap):
-    """What SAP does not say is whether it is UTC: west of Greenwich its own clock is behind."""
-    now = datetime.now(UTC)
-    for order in sap.system.business.orders.values():
-        order.changed_at = now - timedelta(hours=30)
-    sap.system.business.orders[ORDER].changed_at = now - timedelta(hours=3)
-    for zone, numbers in (("UTC", []), ("America/New_York", [ORDER]), ("Asia/Tokyo", [])):
-        async with SapS4(sap.settings(time_zone=zone)) as connector:
-            assert [order.number for order in await connector.read_orders(now - timedelta(hours=1))] == numbers
-
-
-async def test_order_has_its_planned_quantity_and_the_work_center_of_its_last_operation(connector):
-    order = {order.number: order for order in await connector.read_orders(None)}[ORDER]
-    assert (order.quantity, order.work_center) == (40, "LINE1")
-
-
-async def test_delivery_that_was_made_and_not_changed_is_read_and_names_its_sales_order(connector, sap):
-    waiting = next(one for one in sap.system.business.shipments if one.shipped_at is None)
-    found = await connector.read_shipments(waiting.created_at - timedelta(hours=1))
-    assert waiting.order_ref in {shipment.order_ref for shipment in found if shipment.number == waiting.number}
 
 
 async def test_long_description_of_a_request_is_cut_behind_what_names_the_event(connector):
@@ -534,13 +309,3 @@ def sap_settings():
         return SapS4Settings.model_validate(table)
 
     return made
-
-
-async def test_document_that_was_booked_twice_after_all_stops_the_order_and_is_seen_in_its_total(connector, sap):
-    """As where `settle_s` is too short: carried out long after it was given up and sent again."""
-    (late,) = await connector.plan(pieces(3, 3))
-    await carry(connector, pieces(3, 3))
-    await connector.execute(late)
-    with pytest.raises(BusinessError, match="6 PC posted, and 3 PC came before"):
-        await connector.plan(pieces(2, 5, 2))
-    assert (await connector.read_totals([ORDER]))[ORDER].good == 6

@@ -2,71 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 import httpx
 import pytest
 
-from bridge.model.production import MaterialActual, WorkRequest, event_id
-from bridge.store import connector_condition, outbox, reconciliation, relay_question
-from bridge.store.account import create_account
+from bridge.model.production import event_id
+from bridge.store import connector_condition, outbox
 from bridge.store.connector_condition import Told
-from bridge.store.database import connected
-from bridge.store.reconciliation import Difference, OrderLedger
-from tests.dashboard_process import Tower, running_tower
-from tests.plant_seed import LOGIN, Seed
+from tests.plant_seed import LOGIN
 from tests.relay_process import post
 
 ORDER = "WH/MO/00017"
 NOW = datetime.now(UTC)
-CHANGES = [
-    ("/api/v1/erp/events/{event}/edit", {"changes": {"lot": "L1"}, "reason": "r"}),
-    ("/api/v1/erp/events/{event}/replay", {}),
-    ("/api/v1/erp/events/{event}/dry-run", {}),
-    ("/api/v1/erp/take-back", {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "12345678"}),
-    ("/api/v1/erp/connectors/erp/stop", {"reason": "r"}),
-    ("/api/v1/erp/connectors/erp/go", {"reason": "r"}),
-    ("/api/v1/erp/connectors/erp/compare", {}),
-    ("/api/v1/erp/connectors/erp/replay", {"reason": "r"}),
-]
-
-
-@pytest.fixture
-async def tower(database_dsn: str) -> AsyncIterator[Tower]:
-    async with running_tower(database_dsn) as tower:
-        yield tower
-
-
-@pytest.fixture
-async def client(tower: Tower) -> AsyncIterator[httpx.AsyncClient]:
-    async with tower.client() as client:
-        assert (await tower.log_in(client)).status_code == 200
-        yield client
-
-
-@pytest.fixture
-def seed(database_dsn: str) -> Iterator[Seed]:
-    seed = Seed(database_dsn)
-    yield seed
-    seed.close()
-
-
-@pytest.fixture
-async def connection(database_dsn):
-    async with connected(database_dsn, "test") as connection:
-        yield connection
-
-
-@pytest.fixture
-async def event(connection) -> int:
-    """A parked event of 5 pieces; 4 more wait behind it."""
-    first, _ = await post(connection, ORDER, [5, 4])
-    await connection.execute(
-        "update outbox set state = 'parked', attempts = 3, last_error = 'order is closed' where id = %s", (first,)
-    )
-    return first
 
 
 async def ok(answer: httpx.Response, status: int = 200) -> dict:
@@ -75,42 +23,6 @@ async def ok(answer: httpx.Response, status: int = 200) -> dict:
 
 
 # --- who may ---------------------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("path", "body"), CHANGES, ids=[path for path, _ in CHANGES])
-async def test_change_is_not_a_viewers(database_dsn, tower, connection, seed, event, path, body):
-    await create_account(connection, "vera", "her long passphrase", "viewer")
-    async with tower.client() as client:
-        await tower.log_in(client, "vera", "her long passphrase")
-        answer = await client.post(path.format(event=event), json=body)
-        assert (await client.get("/api/v1/erp")).status_code == 200
-        assert (await client.get(f"/api/v1/erp/events/{event}")).status_code == 200
-    assert answer.status_code == 403
-    assert seed.one("select count(*) from audit where action <> 'login'") == 0
-
-
-@pytest.mark.parametrize(("path", "body"), CHANGES, ids=[path for path, _ in CHANGES])
-async def test_change_comes_as_json_from_our_own_page_of_somebody_who_is_logged_in(
-    tower, client, seed, event, path, body
-):
-    path = path.format(event=event)
-    assert (await client.post(path, json=body, headers={"origin": "https://evil.example"})).status_code == 403
-    assert (await client.post(path, data=body)).status_code == 415
-    async with tower.client() as stranger:
-        assert (await stranger.post(path, json=body)).status_code == 401
-    assert seed.one("select count(*) from audit where action <> 'login'") == 0
-
-
-async def test_stranger_reads_nothing(tower, event):
-    async with tower.client() as stranger:
-        for path in ("/api/v1/erp", f"/api/v1/erp/events/{event}", "/api/v1/erp/connectors/erp/comparison"):
-            assert (await stranger.get(path)).status_code == 401
-
-
-async def test_stranger_who_follows_a_link_to_an_event_comes_to_it_after_the_login(tower):
-    async with tower.client() as stranger:
-        answer = await stranger.get("/erp?event=17", headers={"accept": "text/html"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/login?next=/erp%3Fevent%3D17")
 
 
 # --- what there is -----------------------------------------------------------------------------------------------------------------
@@ -350,92 +262,3 @@ async def test_connector_that_is_not_there_is_told_with_those_that_are(client):
     answer = await client.post("/api/v1/erp/connectors/sap/stop", json={"reason": "r"})
     assert (answer.status_code, answer.json()["detail"]) == (404, "there is no connector sap; there are: erp")
     assert (await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": ""})).status_code == 422
-
-
-# --- what needs the relay ----------------------------------------------------------------------------------------------------------
-
-
-async def test_question_is_asked_of_the_relay_and_its_answer_read(client, connection, event):
-    asked = await ok(await client.post(f"/api/v1/erp/events/{event}/dry-run", json={}), 202)
-    assert (asked["kind"], asked["outbox_id"], asked["asked_by"], asked["answered_at"]) == (
-        "dry_run",
-        event,
-        LOGIN,
-        None,
-    )
-    taken = await relay_question.take(connection, "erp")
-    assert taken is not None
-    await relay_question.answer(connection, taken.id, {"has_it_as": None, "steps": []})
-    answer = await ok(await client.get(f"/api/v1/erp/questions/{asked['id']}"))
-    assert answer["answered_at"] is not None
-    assert answer["answer"] == {"has_it_as": None, "steps": []}
-
-
-async def test_questions_that_nobody_answers_are_refused_when_too_many_wait(client):
-    for _ in range(20):
-        await ok(await client.post("/api/v1/erp/connectors/erp/compare", json={}), 202)
-    answer = await client.post("/api/v1/erp/connectors/erp/compare", json={})
-    assert answer.status_code == 429
-    assert "see whether its relay runs" in answer.json()["detail"]
-
-
-async def test_newest_comparison_is_shown_with_what_a_person_might_do(client, connection):
-    nothing = await ok(await client.get("/api/v1/erp/connectors/erp/comparison"))
-    assert (nothing["at"], nothing["lines"]) == (None, [])
-    ledger = OrderLedger(ORDER, Decimal(9), Decimal(0), Decimal(9), Decimal(0), Decimal(0))
-    await reconciliation.keep(
-        connection, "erp", NOW, 3, [Difference(ledger, Decimal(11), "look for a posting by hand")], "relay"
-    )
-    answer = await ok(await client.get("/api/v1/erp/connectors/erp/comparison"))
-    assert (answer["orders"], answer["differences"], answer["actor"]) == (3, 1, "relay")
-    [line] = answer["lines"]
-    assert (line["order_number"], line["posted"], line["erp"]) == (ORDER, "9", "11")
-    assert line["proposal"] == "look for a posting by hand"
-
-
-# --- live ------------------------------------------------------------------------------------------------------------------------
-
-
-async def test_dead_letter_and_counts_arrive_through_the_feed(tower, connection):
-    async with tower.feed() as feed:
-        snapshot = await feed.next("snapshot")
-        assert snapshot["erp"]["attention"] == []
-        [event] = await post(connection, ORDER, [5])
-        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["waiting"] == 1)
-        await connection.execute("update outbox set state = 'parked', last_error = 'closed' where id = %s", (event,))
-        await connection.execute("select pg_notify('amor_live', %s)", (f"outbox:{event}",))
-        frame = await feed.next("erp", lambda frame: frame["erp"]["attention"])
-    assert frame["erp"]["attention"][0]["last_error"] == "closed"
-
-
-async def test_stop_condition_and_answer_arrive_through_the_feed(tower, client, connection, event):
-    async with tower.feed() as feed:
-        await feed.next("snapshot")
-        await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "stock-taking"})
-        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["stop_reason"] == "stock-taking")
-        told = Told("erp", "failing", "connection refused", timedelta(seconds=9))
-        await connector_condition.tell(connection, event_id("relay", "1", 1), [told], is_news=True)
-        await feed.next("erp", lambda frame: frame["erp"]["connectors"][0]["condition"] == "failing")
-        asked = await ok(await client.post(f"/api/v1/erp/events/{event}/dry-run", json={}), 202)
-        taken = await relay_question.take(connection, "erp")
-        await relay_question.refuse(connection, taken.id, "no")
-        assert (await feed.next("question"))["question"] == asked["id"]
-
-
-async def test_payload_that_a_person_made_unreadable_hides_nothing(client, connection):
-    """The command line may write anything into a field: the page must show it all the same."""
-    fact = MaterialActual(event_id("test", "X", 1), "X", 1, NOW, Decimal(1), Decimal(1), "pcs", "acme/cnc1")
-    payload = {**fact.payload(), "quantity": "a lot", "order_ref": ["X"]}
-    made = await outbox.insert(connection, connector="erp", stream="X", kind="wip_to_fg", payload=payload, key="x")
-    ticket = WorkRequest(event_id("test", "T", 1), 7, "acme/cnc1", "VIB", "high", "Vibration", "4.9", NOW)
-    await outbox.insert(
-        connection, connector="erp", stream="ticket-7", kind="work_request", payload=ticket.payload(), key="t"
-    )
-    await connection.execute("update outbox set state = 'parked'")
-    answer = await ok(await client.get("/api/v1/erp"))
-    assert [(row["quantity"], row["ticket_id"]) for row in answer["attention"]] == [("a lot", None), (None, "7")]
-    assert (await client.get(f"/api/v1/erp/events/{made}")).status_code == 200
-    await connection.execute("update outbox set state = 'done', done_at = now()")
-    await client.post("/api/v1/erp/connectors/erp/stop", json={"reason": "r"})  # which reads anew
-    [erp] = (await ok(await client.get("/api/v1/erp")))["connectors"]
-    assert (erp["posted_today"], erp["pieces_today"]) == (2, None)
