@@ -36,7 +36,7 @@ CHANNEL_LIVE: Final = (
 )
 
 
-_LOOK_UP_S: Final = 0.1
+_LOOK_UP_S: Final = 0.1  # as psycopg's own; without it a wait never rests
 
 
 class _Impatient(AsyncConnection[Row]):
@@ -44,14 +44,13 @@ class _Impatient(AsyncConnection[Row]):
 
     answer_within: timedelta | None = None
 
-    async def wait(self, gen: Any, **kwargs: Any) -> Any:
+    async def wait(self, gen: Any, interval: float = _LOOK_UP_S, timeout: float | None = None) -> Any:
         """As psycopg's, which waits for ever where it is given no timeout, and after a cancellation for a server that may be gone."""
-        if self.answer_within is None or kwargs.get("timeout") is not None:
-            return await super().wait(gen, **kwargs)
+        if self.answer_within is None or timeout is not None:
+            return await super().wait(gen, interval, timeout)
         try:
             async with asyncio.timeout(self.answer_within.total_seconds()):
-                # psycopg's own looks up from its waits ten times a second; by itself this one never rests.
-                return await waiting.wait_async(gen, self.pgconn.socket, **{"interval": _LOOK_UP_S, **kwargs})
+                return await waiting.wait_async(gen, self.pgconn.socket, interval=interval)
         except TimeoutError as error:
             self.pgconn.finish()  # its state is unknown
             raise psycopg.OperationalError(f"the database does not answer within {self.answer_within}") from error
