@@ -132,6 +132,20 @@ def replay(
         out.print(f"event {number} is on its way" if found else f"event {number} is not parked")
 
 
+@app.command()
+def settle(
+    number: Number,
+    reason: Reason,
+    document: Annotated[str | None, typer.Option(help="The document's number in the system.")] = None,
+    config: ConfigFile = CONFIG,
+) -> None:
+    """Say that a parked event was booked by hand, so that what waits behind it goes on. Sends nothing."""
+    actor = getpass.getuser()
+    if not on_database(config, lambda connection: outbox.settle(connection, number, document, actor, reason)):
+        raise AmorError(f"event {number} is not parked: only what waits for a person is settled by one")
+    out.print(f"event {number} counts as posted" + (f", as {document}" if document else ""))
+
+
 app.command()(reverse)
 app.command()(trace)
 

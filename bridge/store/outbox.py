@@ -79,3 +79,12 @@ async def edit(
     values = {"id": outbox_id, "changes": Jsonb(changes), "actor": actor, "reason": reason}
     row = await (await connection.execute(_QUERIES.edit, values)).fetchone()
     return None if row is None else row["after"]
+
+
+async def settle(connection: Connection, outbox_id: int, document: str | None, actor: str, reason: str) -> bool:
+    """Say that a parked row was booked in its system by hand, as `document`, so that its stream goes on. False where it is not parked.
+
+    Nothing is sent, and the row counts as posted from then on, as it stands: what was booked must be what it says.
+    """
+    values = {"id": outbox_id, "document": document, "actor": actor, "reason": f"booked by hand: {reason}"}
+    return await (await connection.execute(_QUERIES.settle, values)).fetchone() is not None

@@ -158,6 +158,12 @@ class WithReason(BaseModel):
     reason: Reason
 
 
+class Settle(WithReason):
+    """A parked event was booked by hand."""
+
+    document: Name | None = Field(None, description="The document's number in the system.")
+
+
 class Nothing(BaseModel):
     """A step that needs no words."""
 

@@ -1,4 +1,4 @@
-"""`/api/v1/erp`, what people do: mend and replay events, take pieces back, stop and let go, ask the relay.
+"""`/api/v1/erp`, what people do: mend, replay and settle events, take pieces back, stop and let go, ask the relay.
 
 Each needs the role operator and is audited. The tower never talks to a business system: what needs one is asked of the relay (`dry-run`,
 `compare`), which answers in the database.
@@ -27,6 +27,7 @@ from dashboard.api.erp_models import (
     Nothing,
     QuestionAnswer,
     Replayed,
+    Settle,
     TakeBack,
     TakenBack,
     WithReason,
@@ -72,6 +73,19 @@ async def replay(number: EventNumber, said: Nothing, tower: TheTower, me: TheAcc
         if not await outbox.replay(connection, number):
             raise HTTPException(409, _not_parked(row))
         await _audit(connection, me, "event replayed", f"event:{number}", {"error": row["last_error"]})
+        return event_of(await existing(connection, number))
+
+
+@router.post("/events/{number}/settle", responses=_REFUSALS)
+async def settle(number: EventNumber, said: Settle, tower: TheTower, me: TheAccount) -> ErpEvent:
+    """Say that a parked event was booked by hand, so that what waits behind it goes on. Nothing is sent."""
+    require(me, "operator")
+    async with tower.pool.connection() as connection, connection.transaction():
+        row = await existing(connection, number)
+        if not await outbox.settle(connection, number, said.document, me.login, said.reason):
+            raise HTTPException(409, _not_parked(row))
+        detail = {"reason": said.reason, "document": said.document, "error": row["last_error"]}
+        await _audit(connection, me, "event settled", f"event:{number}", detail)
         return event_of(await existing(connection, number))
 
 
@@ -187,4 +201,4 @@ def _not_parked(row: Row) -> str:
         "pending": "it is on its way",
         "sending": "it is on its way",
     }
-    return f"only what waits for a person can be changed or replayed: {words.get(row['state'], row['state'])}"
+    return f"only what waits for a person can be changed, replayed or settled: {words.get(row['state'], row['state'])}"

@@ -76,3 +76,18 @@ changed as (
 insert into outbox_edit (outbox_id, actor, reason, before, after)
 select id, %(actor)s, %(reason)s, before, after from changed
 returning after;
+
+-- name: settle
+-- A parked row that a person booked in the system by hand: the fact is there, what waits behind it goes on. Kept like an edit.
+with changed as (
+    update outbox set state = 'done', done_at = now(), last_error = '', external_id = coalesce(%(document)s, external_id)
+    where id = %(id)s and state = 'parked'
+    returning id, connector, payload
+),
+
+kept as (
+    insert into outbox_edit (outbox_id, actor, reason, before, after)
+    select id, %(actor)s, %(reason)s, payload, payload from changed
+)
+
+select id, pg_notify('amor_outbox', connector), pg_notify('amor_live', 'outbox:' || id) from changed;

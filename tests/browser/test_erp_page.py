@@ -115,6 +115,21 @@ async def test_dead_letter_appears_live_is_edited_and_replayed_and_is_taken(page
     assert seed.one("select count(*) from outbox") == 1
 
 
+async def test_event_that_was_booked_by_hand_is_settled_with_its_document(page, poster, seed):
+    event = await poster.post("NOWHERE", datetime.now(UTC), [5])
+    seed.connection.execute("update outbox set state = 'parked', last_error = 'refused' where id = %s", (event,))
+    seed.notify("amor_live", f"outbox:{event}")
+    await attention(page).get_by_role("button", name="Details").click()
+    await page.get_by_role("button", name="Booked by hand").click()
+    await page.get_by_label("Its document there").fill("WH/MO/00042")
+    await give_reason(page, "It is booked", "entered in Odoo")
+    dialog = page.get_by_role("dialog")
+    await expect(dialog.locator(".event-state")).to_contain_text("Taken")
+    await expect(dialog.locator(".document")).to_have_text("WH/MO/00042")
+    await expect(dialog).to_contain_text("booked by hand: entered in Odoo")
+    await expect(attention(page)).to_contain_text("Nothing waits for a person")
+
+
 async def test_value_that_a_field_cannot_take_is_told_in_words_and_nothing_is_changed(page, watched, poster, seed):
     event = await poster.post("NOWHERE", datetime.now(UTC), [5])
     seed.connection.execute("update outbox set state = 'parked', last_error = 'refused' where id = %s", (event,))

@@ -63,6 +63,14 @@ async def parked(database_dsn, erp):
     return next(row for row in rows if row["state"] == "parked")
 
 
+async def book_by_hand(erp, quantity, total):
+    """What a person does in the system itself."""
+    async with Odoo19(erp.settings()) as somebody:
+        by_hand = MaterialActual(uuid.uuid4(), ORDER, 9, AT, Decimal(quantity), Decimal(total), "1", EQUIPMENT)
+        for step in await somebody.plan(by_hand):
+            await somebody.execute(step)
+
+
 async def test_parked_event_is_mended_and_replayed_with_its_id(amor, erp, connection, database_dsn):
     await post(connection, "NOWHERE", [3])
     row = await parked(database_dsn, erp)
@@ -83,6 +91,19 @@ async def test_parked_event_is_mended_and_replayed_with_its_id(amor, erp, connec
     assert "wrong order at the terminal" in text
     assert "mark done" in text
     assert KEY not in text
+
+
+async def test_event_that_was_booked_by_hand_is_settled_and_its_followers_go_out(amor, erp, connection, database_dsn):
+    first, second = await post(connection, ORDER, [3, 4])
+    await connection.execute("update outbox set state = 'parked', last_error = 'closed period' where id = %s", (first,))
+    assert (await amor("settle", second, "--reason", "r"))[0] == 1  # it waits behind the first, for no person
+    await book_by_hand(erp, 3, 3)
+    code, text = await amor("settle", first, "--document", "WH/MO/00042", "--reason", "entered in Odoo")
+    assert (code, "counts as posted, as WH/MO/00042" in text) == (0, True)
+    async with relaying(database_dsn, erp.settings()):
+        await drained(database_dsn)
+    assert await erp.good_posted(ORDER) == 7
+    assert "booked by hand: entered in Odoo" in (await amor("show", first))[1]
 
 
 async def test_event_that_is_not_parked_is_not_changed(amor, connection):
@@ -169,10 +190,7 @@ async def test_reconciliation_lists_what_was_posted_by_hand_and_corrects_nothing
         await drained(database_dsn)
     code, text = await amor("reconcile", "erp")
     assert (code, "2 orders agree" in text) == (0, True)
-    async with Odoo19(erp.settings()) as somebody:
-        by_hand = MaterialActual(uuid.uuid4(), ORDER, 9, AT, Decimal(2), Decimal(11), "1", EQUIPMENT)
-        for step in await somebody.plan(by_hand):
-            await somebody.execute(step)
+    await book_by_hand(erp, 2, 11)
     file = tmp_path / "found.json"
     code, text = await amor("reconcile", "erp", "--json", file)
     assert code == 1

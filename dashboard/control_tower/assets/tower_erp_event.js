@@ -122,7 +122,7 @@
   function edits(detail) {
     if (!detail.edits.length) return [];
     return [h("h3", { text: "Changed by people" }), erp.table("Changes", [["At"], ["By"], ["What", "words"], ["Why", "words"]], detail.edits.map(function (edit) {
-      return [erp.when(edit.at), edit.actor, Object.keys(edit.changed).map(function (name) { return name + ": " + plain(edit.changed[name][0]) + " → " + plain(edit.changed[name][1]); }).join("; "), edit.reason];
+      return [erp.when(edit.at), edit.actor, Object.keys(edit.changed).map(function (name) { return name + ": " + plain(edit.changed[name][0]) + " → " + plain(edit.changed[name][1]); }).join("; ") || "–", edit.reason];
     }), "")];
   }
   function head(event) {
@@ -181,6 +181,12 @@
         return refresh(mine);
       }, function (error) { said.replaceChildren(h("p", { class: "problem", text: "Not done: " + error.message + "." })); });
     }
+    function settle(event) {
+      var document_ = h("input", { id: "settle-document", maxlength: "200", autocomplete: "off" });
+      erp.ask("Event " + number + " was booked by hand", "Somebody has booked exactly this in " + event.connector + ". It counts as posted, nothing is sent, and what waits behind it goes on.", "It is booked", [h("label", { for: "settle-document", text: "Its document there (optional)" }), document_], function (reason) {
+        return amor.post("/api/v1/erp/events/" + number + "/settle", { reason: reason, document: document_.value.trim() || null }).then(function () { return refresh(mine); });
+      });
+    }
     function acts(found) {
       var event = found.event;
       var may = erp.mayAct();
@@ -188,6 +194,7 @@
         may && event.state === "parked" ? erp.button("Edit", function () { edit(mine, body, choices, said); }) : "",
         may && event.state !== "done" ? erp.button("Dry run", function (clicked) { dryRun(event, clicked.target, said); }) : "",
         may && event.kind === "wip_to_fg" && event.state === "done" && event.order_ref ? erp.button("Take back …", function () { amor.askTakeBack(event.order_ref, [event.connector], function () { refresh(mine); }); }) : "",
+        may && event.state === "parked" ? erp.button("Booked by hand …", function () { settle(event); }) : "",
         may && event.state === "parked" ? erp.button("Replay", function () { step("replay", "It is on its way; it is looked up there before it is sent."); }, "primary") : "",
         erp.button("Close", function () { box.close(); }, may && event.state === "parked" ? "quiet" : "primary"),
       ].filter(Boolean);

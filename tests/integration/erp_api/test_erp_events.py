@@ -179,6 +179,17 @@ async def test_replay_gives_the_event_back_to_the_relay(client, seed, event):
     assert (await client.post(f"/api/v1/erp/events/{event}/replay", json={})).status_code == 409
 
 
+async def test_event_that_was_booked_by_hand_counts_as_posted_and_lets_its_stream_go_on(client, seed, event):
+    body = {"reason": "entered at the terminal", "document": "WH/MO/00042"}
+    answer = await ok(await client.post(f"/api/v1/erp/events/{event}/settle", json=body))
+    assert (answer["state"], answer["external_id"], answer["last_error"]) == ("done", "WH/MO/00042", "")
+    kept = "select actor || ': ' || reason from outbox_edit where before = after"
+    assert seed.one(kept) == f"{LOGIN}: booked by hand: entered at the terminal"
+    assert seed.one("select detail ->> 'error' from audit where action = 'event settled'") == "order is closed"
+    assert (await client.post(f"/api/v1/erp/events/{event}/settle", json=body)).status_code == 409
+    assert (await client.post(f"/api/v1/erp/events/{event}/settle", json={"document": "x"})).status_code == 422
+
+
 async def test_all_that_waits_for_a_person_is_replayed_at_once_with_a_reason(client, connection, seed, event):
     [other] = await post(connection, "WH/MO/00018", [7])
     await connection.execute("update outbox set state = 'parked', last_error = 'closed' where id = %s", (other,))

@@ -14,6 +14,7 @@ NOW = datetime.now(UTC)
 CHANGES = [
     ("/api/v1/erp/events/{event}/edit", {"changes": {"lot": "L1"}, "reason": "r"}),
     ("/api/v1/erp/events/{event}/replay", {}),
+    ("/api/v1/erp/events/{event}/settle", {"reason": "r"}),
     ("/api/v1/erp/events/{event}/dry-run", {}),
     ("/api/v1/erp/take-back", {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "12345678"}),
     ("/api/v1/erp/connectors/erp/stop", {"reason": "r"}),
