@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from tests.tryton_process import TrytonServer
 
 _NUMBERS = count(1)
+
+# How long an example takes says how busy the machine is.
+hypothesis.settings.register_profile("amor", deadline=None)
+hypothesis.settings.load_profile("amor")
 
 
 @pytest.fixture(scope="session")

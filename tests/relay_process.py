@@ -103,6 +103,19 @@ async def start(
     return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
 
 
+async def started(dsn: str, table: ConnectorSettings) -> asyncio.subprocess.Process:
+    """A relay in a process of its own that is at the database."""
+    process = await start(dsn, table)
+    async with connected(dsn, "test") as connection:
+        relays = (
+            "select 1 from pg_stat_activity where datname = current_database() and application_name like 'amor relay%'"
+        )
+        while not await (await connection.execute(relays)).fetchone():
+            assert process.returncode is None, "the relay ended by itself"
+            await asyncio.sleep(0.05)
+    return process
+
+
 async def put(connection: Connection, event: Event, stream: str) -> int:
     """An outbox row of any event."""
     made = await outbox.insert(

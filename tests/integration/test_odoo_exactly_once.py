@@ -20,7 +20,7 @@ from bridge.model.production import (
 from bridge.store.database import connected
 from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.faulty_proxy import FaultyProxy
-from tests.relay_process import AT, EQUIPMENT, drained, put, relaying, start
+from tests.relay_process import AT, EQUIPMENT, drained, put, relaying, start, started
 
 ORDER, OF_LOTS, CONFIRMED = "MES-0001", "MES-0002", "MES-0003"
 HOUSINGS, HOUSINGS_2, BARS, INSERTS = 1, 2, 3, 4
@@ -230,7 +230,7 @@ async def test_two_relays_at_once_book_every_kind_once(odoo, database_dsn):
     before = odoo.stock(HOUSINGS)
     await tell(database_dsn, STORY, CONFIRMATIONS)
     table = odoo.settings(max_in_flight=4)
-    other = await start(database_dsn, table)
+    other = await started(database_dsn, table)
     async with relaying(database_dsn, table):
         await drained(database_dsn)
     other.send_signal(signal.SIGTERM)

@@ -16,7 +16,7 @@ from bridge.erp.odoo19 import Odoo19
 from bridge.store import outbox
 from bridge.store.database import connected
 from tests.erp_process import KEY, SimulatedErp
-from tests.relay_process import EQUIPMENT, QUICK, drained, post, relaying, request, settings_of, start, until
+from tests.relay_process import EQUIPMENT, QUICK, drained, post, relaying, request, settings_of, started, until
 
 ORDER, OTHER = "MES-0001", "MES-0002"
 
@@ -234,7 +234,7 @@ async def test_every_request_is_kept_with_its_answer(erp, connection, database_d
 
 async def test_two_relays_post_each_event_once_in_order(erp, connection, database_dsn):
     table = erp.settings(max_in_flight=8)
-    other = await start(database_dsn, table)
+    other = await started(database_dsn, table)
     async with relaying(database_dsn, table):
         for first in (1, 4, 7, 10):
             for number in range(1, 13):

@@ -20,7 +20,7 @@ from bridge.model.production import (
 from bridge.store import outbox
 from bridge.store.database import connected
 from tests.faulty_proxy import FaultyProxy
-from tests.relay_process import AT, EQUIPMENT, drained, post, put, relaying, start, until
+from tests.relay_process import AT, EQUIPMENT, drained, post, put, relaying, start, started, until
 
 ORDER, CONFIRMED, OF_LOTS = "MES-0001", "MES-0002", "MES-LOT"
 MADE_BEFORE = 98  # housings in stock when the world begins: a hundred, of which two are shipped
@@ -245,7 +245,7 @@ async def test_lots_are_moved_once_when_every_answer_is_cut_off_after_the_commit
 async def test_two_relays_at_once_tell_every_kind_once(tryton, database_dsn):
     await tell(database_dsn, STORY, CONFIRMATIONS)
     table = tryton.settings(max_in_flight=4, timeout_s=5, **TOLD)
-    other = await start(database_dsn, table)
+    other = await started(database_dsn, table)
     async with relaying(database_dsn, table):
         await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
@@ -263,7 +263,7 @@ async def test_two_relays_at_once_post_each_event_once(tryton, database_dsn):
     async with connected(database_dsn, "test") as connection:
         for order in orders:
             await post(connection, order, [3, 2, 1])
-    other = await start(database_dsn, table)
+    other = await started(database_dsn, table)
     async with relaying(database_dsn, table):
         rows = await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
