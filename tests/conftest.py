@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import os
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -97,10 +99,22 @@ def _administrator(server: PrivateDatabase) -> psycopg.Connection:
 
 @pytest.fixture(scope="session")
 def tryton_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The database of the real Tryton, made once."""
+    """The database of the real Tryton, made once for all workers."""
+    return _tryton_world(tmp_path_factory, "tryton_world")
+
+
+def _tryton_world(tmp_path_factory: pytest.TempPathFactory, name: str, *options: str) -> Path:
     from tests.tryton_process import found_world
 
-    return found_world(tmp_path_factory.mktemp("tryton") / "world")
+    is_worker = "PYTEST_XDIST_WORKER" in os.environ
+    folder = tmp_path_factory.getbasetemp()
+    world = (folder.parent if is_worker else folder) / name
+    with world.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the first makes it, the others wait and find it
+        if not world.exists():
+            made = found_world(world.with_suffix(".new"), *options)
+            made.parent.rename(world)
+    return next(world.glob("*.sqlite"))
 
 
 @pytest.fixture(scope="session")
@@ -122,9 +136,9 @@ def tryton(tryton_server: TrytonServer) -> TrytonServer:
 @pytest.fixture(scope="session")
 def tryton_server_with_lots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
     """One running Tryton with the module stock_lot for the session."""
-    from tests.tryton_process import TrytonServer, found_world
+    from tests.tryton_process import TrytonServer
 
-    world = found_world(tmp_path_factory.mktemp("tryton_lots") / "world", "--lots")
+    world = _tryton_world(tmp_path_factory, "tryton_world_with_lots", "--lots")
     with TrytonServer(world, tmp_path_factory.mktemp("tryton_lots_server")) as server:
         yield server
 
