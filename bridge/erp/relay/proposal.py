@@ -24,7 +24,7 @@ def _waiting_for_a_person(ledger: OrderLedger) -> Iterator[str]:
         (ledger.scrap_parked, " of scrap"),
     ):
         if quantity:
-            yield f"{_shown(quantity)}{what} wait for a person: see `amor outbox list`, mend and replay them"
+            yield f"{_shown(quantity)}{what} wait for a person: mend and replay them, or settle what was booked by hand"
 
 
 def _counted(ledger: OrderLedger) -> Iterator[str]:
