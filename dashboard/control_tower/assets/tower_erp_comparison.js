@@ -17,7 +17,7 @@
   function columnsOf(lines) {
     var columns = COLUMNS.slice();
     if (lines.some(function (line) { return Number(line.reversed || 0) > 0; })) columns.splice(2, 0, TAKEN_BACK);
-    if (lines.some(function (line) { return told(line.scrap_made) || told(line.scrap_erp) || Number(line.scrap_posted || 0) > 0; })) columns.push(SCRAP);
+    if (lines.some(function (line) { return told(line.scrap_made) || Number(line.scrap_erp || 0) > 0 || Number(line.scrap_posted || 0) > 0; })) columns.push(SCRAP);
     return columns;
   }
   function scrap(line) {

@@ -230,7 +230,7 @@
     drawAttention();
     erp.drawComparedAt();
   }
-  var asked_at = 0;
+  var asked_at = -PAUSE_MS; // at first at once
   var asking = null;
   // What was taken follows what is told live, at most every two seconds.
   function fillLatest() {
