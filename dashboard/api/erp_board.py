@@ -16,11 +16,12 @@ _MOST: Final = 100
 _LEAST_PAUSE_S: Final = 0.5
 # Reading steps over every open row; a backlog of a million must not keep the database busy with being looked at.
 _SHARE: Final = 10
+_LONGEST_PAUSE_S: Final = 5.0
 _PEOPLES_AND_MACHINES: Final = frozenset({"apprise", "tag_write"})  # connectors that nothing is made or booked in
 
 
 class ErpBoard:
-    """The newest summary. At most a tenth of the time goes into reading it, and it is as old as that makes it."""
+    """The newest summary. About a tenth of the time at most goes into reading it, and it is as old as that makes it, a few seconds at most."""
 
     def __init__(self, settings: Settings) -> None:
         self._zone = settings.plant.zone
@@ -41,7 +42,7 @@ class ErpBoard:
                 began = time.monotonic()
                 self._kept = await self._read(connection)
                 ended = time.monotonic()
-                self._good_until = ended + max(_LEAST_PAUSE_S, _SHARE * (ended - began))
+                self._good_until = ended + min(max(_LEAST_PAUSE_S, _SHARE * (ended - began)), _LONGEST_PAUSE_S)
             return self._kept
 
     async def _read(self, connection: Connection) -> ErpSummary:

@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page, async_playwright, expect
 
 from tests.dashboard_process import TowerProcess
 from tests.plant_seed import LOGIN, PASSWORD, Seed, apply, demo_settings, story
 
 # Playwright's synchronous interface keeps a loop running in this thread, which the other tests' own loops do not survive: hence
 # the asynchronous one, and none of pytest-playwright's fixtures.
+
+expect.set_options(timeout=30_000)  # what is expected comes; how soon says how busy the machine is
 
 
 @pytest.fixture(scope="session")
