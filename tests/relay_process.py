@@ -116,6 +116,18 @@ async def started(dsn: str, table: ConnectorSettings) -> asyncio.subprocess.Proc
     return process
 
 
+async def live_through(dsn: str, table: ConnectorSettings, lives: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows, all done by relays of which each died where its life says."""
+    process = await start(dsn, table, *lives, "")
+    try:
+        rows = await drained(dsn)
+    finally:
+        process.send_signal(signal.SIGTERM)
+        ended = await process.wait()
+    assert ended == 0, "the story was told before the relay had died everywhere"
+    return rows
+
+
 async def put(connection: Connection, event: Event, stream: str) -> int:
     """An outbox row of any event."""
     made = await outbox.insert(

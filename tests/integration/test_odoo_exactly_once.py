@@ -20,7 +20,7 @@ from bridge.model.production import (
 from bridge.store.database import connected
 from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.faulty_proxy import FaultyProxy
-from tests.relay_process import AT, EQUIPMENT, drained, put, relaying, start, started
+from tests.relay_process import AT, EQUIPMENT, drained, live_through, put, relaying, started
 
 ORDER, OF_LOTS, CONFIRMED = "MES-0001", "MES-0002", "MES-0003"
 HOUSINGS, HOUSINGS_2, BARS, INSERTS = 1, 2, 3, 4
@@ -159,18 +159,6 @@ async def assert_lots_are_booked(odoo):
     [scrap] = odoo.call("stock.scrap/search_read", domain=[["state", "=", "done"]], fields=["lot_id", "scrap_qty"])
     assert (scrap["lot_id"][1], scrap["scrap_qty"]) == ("L-1", 2)
     assert await totals(odoo, OF_LOTS) == OrderTotals(Decimal(38), Decimal(0))
-
-
-async def live_through(dsn, table, lives):
-    """The rows, all done by relays of which each died where its life says."""
-    process = await start(dsn, table, *lives, "")
-    try:
-        rows = await drained(dsn)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        ended = await process.wait()
-    assert ended == 0, "the story was told before the relay had died everywhere"
-    return rows
 
 
 @pytest.fixture

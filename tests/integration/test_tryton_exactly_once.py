@@ -20,7 +20,7 @@ from bridge.model.production import (
 from bridge.store import outbox
 from bridge.store.database import connected
 from tests.faulty_proxy import FaultyProxy
-from tests.relay_process import AT, EQUIPMENT, drained, post, put, relaying, start, started, until
+from tests.relay_process import AT, EQUIPMENT, drained, live_through, post, put, relaying, started, until
 
 ORDER, CONFIRMED, OF_LOTS = "MES-0001", "MES-0002", "MES-LOT"
 MADE_BEFORE = 98  # housings in stock when the world begins: a hundred, of which two are shipped
@@ -161,18 +161,6 @@ LIVES_OF_LOTS = [
     "after execute 2",
     "after execute 1",
 ]  # fmt: skip
-
-
-async def live_through(dsn, table, lives):
-    """The rows, all done by relays of which each died where its life says."""
-    process = await start(dsn, table, *lives, "")
-    try:
-        rows = await drained(dsn)
-    finally:
-        process.send_signal(signal.SIGTERM)
-        ended = await process.wait()
-    assert ended == 0, "the story was told before the relay had died everywhere"
-    return rows
 
 
 @pytest.mark.timeout(300)  # some twenty relays, one after the other, on a machine that may be busy

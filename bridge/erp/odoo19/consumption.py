@@ -20,7 +20,7 @@ from bridge.erp.connector import Answer, Found, Refusal, Step
 from bridge.erp.odoo19 import lots
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import from_odoo, plain
-from bridge.erp.odoo19.production import OPEN_STATES, WRITE_MOVE, Extras, Production, shown
+from bridge.erp.odoo19.production import OPEN_STATES, WRITE_MOVE, Extras, Production, found_by_total, shown
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import MaterialActual
@@ -144,22 +144,8 @@ async def execute(client: OdooClient, step: Step) -> Answer:
 
 
 def _find(moves: Sequence[Move], event: MaterialActual) -> Found:
-    taken = [move for move in moves if move.is_taken and move.quantity]
-    total = sum((move.quantity for move in taken), Decimal(0))
-    before = event.cumulative - event.quantity
-    if total == before:
-        return Found(is_posted=False)
-    if total < event.cumulative:
-        raise BusinessError(
-            f"order {event.order_ref}: Odoo has {plain(total)} of {event.item} consumed, neither the {plain(before)} before this "
-            f"event nor the {plain(event.cumulative)} after it: compare the postings and correct Odoo or this event"
-        )
-    running = Decimal(0)
-    for move in taken:
-        running += move.quantity
-        if running >= event.cumulative:
-            return Found(is_posted=True, external_id=str(move.id))
-    raise AssertionError("the sum of the moves reaches their total")
+    taken = [(move.id, move.quantity) for move in moves if move.is_taken and move.quantity]
+    return found_by_total(taken, event, f"of {event.item} consumed")
 
 
 def _target(chain: Sequence[Production], moves: Sequence[Move], event: MaterialActual) -> Move:

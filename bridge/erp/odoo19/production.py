@@ -138,22 +138,30 @@ def find(chain: Sequence[Production], event: MaterialActual) -> Found:
     Raises BusinessError where the total is neither that before the event nor one with it: somebody posted by hand, or an
     event is missing.
     """
-    done = [production for production in chain if production.state == "done"]
-    total = sum((production.produced for production in done), Decimal(0))
+    done = [(production.id, production.produced) for production in chain if production.state == "done"]
+    return found_by_total(done, event, "done")
+
+
+def found_by_total(booked: Sequence[tuple[int, Decimal]], event: MaterialActual, what: str) -> Found:
+    """Whether `booked` (records and their quantities, oldest first) reach the event's cumulative quantity, and which record does.
+
+    Pure. Raises BusinessError, saying `what` they are, where the total is neither that before the event nor one with it.
+    """
+    total = sum((quantity for _, quantity in booked), Decimal(0))
     before = event.cumulative - event.quantity
     if total == before:
         return Found(is_posted=False)
     if total < event.cumulative:
         raise BusinessError(
-            f"order {event.order_ref}: Odoo has {plain(total)} done, neither the {plain(before)} before this event nor the "
+            f"order {event.order_ref}: Odoo has {plain(total)} {what}, neither the {plain(before)} before this event nor the "
             f"{plain(event.cumulative)} after it: compare the postings and correct Odoo or this event"
         )
     running = Decimal(0)
-    for production in done:
-        running += production.produced
+    for record, quantity in booked:
+        running += quantity
         if running >= event.cumulative:
-            return Found(is_posted=True, external_id=str(production.id))
-    raise AssertionError("the sum of the done productions reaches their total")
+            return Found(is_posted=True, external_id=str(record))
+    raise AssertionError("the sum of the records reaches their total")
 
 
 def plan(
