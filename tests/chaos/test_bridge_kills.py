@@ -9,7 +9,7 @@ import os
 
 import pytest
 
-from tests.integration.ingest_stage import (
+from tests.integration.ingest.ingest_stage import (
     EPOCH_MS,
     bridge_process,
     mqtt_settings,

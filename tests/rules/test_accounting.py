@@ -18,7 +18,7 @@ from rules.engine.lanes import Lanes
 from rules.engine.plant import Plant
 from rules.production.counter import Count, CounterSpec, Step, follow, is_count, step
 from rules.rulebook import load_rules
-from tests.integration.rules_stage import CNC, RULES, settings_for
+from tests.integration.rules.rules_stage import CNC, RULES, settings_for
 
 T0 = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -7,7 +7,7 @@ import pytest
 from bridge.errors import ConfigError
 from rules.conditions import CONDITIONS
 from rules.rulebook import check_rules, load_rules
-from tests.integration.rules_stage import RULES, settings_for
+from tests.integration.rules.rules_stage import RULES, settings_for
 
 
 def write(folder: Path, text: str, name: str = "rules.yaml") -> str:

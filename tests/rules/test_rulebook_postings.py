@@ -9,7 +9,7 @@ import pytest
 
 from bridge.model.production import EventKind
 from rules.rulebook import check_rules, read_rules
-from tests.integration.rules_stage import CONSUMED, FINAL, LATE_SCRAP, PERFORMANCE, RULES, SCRAP, settings_for
+from tests.integration.rules.rules_stage import CONSUMED, FINAL, LATE_SCRAP, PERFORMANCE, RULES, SCRAP, settings_for
 from tests.rules.rule_files import HEAD, messages_of, rules_of, written
 
 POSTING = """- id: r

@@ -1,4 +1,4 @@
-"""Definitions and formulas; the same oracles go through the database in tests/integration/test_dashboard_kpis.py."""
+"""Definitions and formulas; the same oracles go through the database in tests/integration/tower/test_kpis.py."""
 
 from __future__ import annotations
 

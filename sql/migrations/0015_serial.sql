@@ -1,0 +1,2 @@
+-- Serial numbers of counted pieces (placeholder).
+select 1;

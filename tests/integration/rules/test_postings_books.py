@@ -1,0 +1,102 @@
+"""Postings of rules in the books, and back to the readings."""
+
+from __future__ import annotations
+
+import asyncio
+from decimal import Decimal
+from pathlib import Path
+
+from typer.testing import CliRunner
+
+from bridge.cli.app import app
+from bridge.cli.outbox_database import out
+from bridge.store import kpi
+from bridge.store.ledger import read_ledger
+from tests.integration.rules.postings_stage import FINISHED, count, stage
+from tests.integration.rules.rules_stage import (
+    CNC,
+    CONSUMED,
+    FINAL,
+    LATE_SCRAP,
+    PERFORMANCE,
+    SCRAP,
+    Stage,
+    at,
+    together,
+)
+
+
+async def test_books_say_what_the_system_has_whichever_way_it_was_posted(database_dsn: str, tmp_path: Path):
+    """A plant that confirms its operations, and reports no finished goods beside that."""
+    confirmed = PERFORMANCE.replace("- id: confirmed", f"- id: confirmed\n  for_each: {{equipment: {FINAL}}}")
+    async with stage(database_dsn, tmp_path, confirmed, SCRAP) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0, parts__scrap=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=7, parts__scrap=2))
+        await bench.step(3)
+        before = await read_ledger(bench.connection)
+        assert (before.good_without_posting, before.scrap_without_posting, before.posted) == (7, 2, 0)
+        await bench.step(60)
+        waiting = await read_ledger(bench.connection)
+        assert (waiting.good_without_posting, waiting.scrap_without_posting, waiting.posted) == (0, 0, 0)
+        assert await shown(bench) == 0
+        await bench.connection.execute("update outbox set state = 'done', done_at = now()")
+        done = await read_ledger(bench.connection)
+        assert (done.posted, done.scrap_posted) == (7, 2)
+        assert await shown(bench) == 7
+
+
+async def test_what_was_taken_back_is_off_the_books(database_dsn: str, tmp_path: Path):
+    async with stage(database_dsn, tmp_path, FINISHED, LATE_SCRAP, CONSUMED.split("- id: bars-of-scrap")[0]) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0) + count(CNC, 0, parts__scrap=0, parts__good=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=6) + count(CNC, 1, parts__good=2))
+        await bench.feed.send(count(CNC, 12, parts__scrap=2, scrap__reason="crack"))
+        await bench.step(60)
+        await bench.connection.execute("update outbox set state = 'done', done_at = now()")
+        books = await read_ledger(bench.connection)
+        assert (books.good, books.posted, books.scrap_without_posting) == (6, 4, 0)
+        assert books.material_posted["BAR-60"] == Decimal("1.70")
+        assert books.material_without_posting == 0
+        assert await shown(bench) == 6  # as a share of what was made it was posted
+
+
+async def shown(bench: Stage) -> int:
+    """What the control tower shows as posted, of all machines."""
+    machines = await kpi.machine_sums(bench.connection, at(-3600), at(3600))
+    return sum(row["posted"] for row in machines)
+
+
+async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn: str, tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(out, "_width", 250)  # whatever the width was when the command line was first imported
+    config = tmp_path / "amor.toml"
+    config.write_text(f'[plant]\nname = "test"\n[database]\ndsn = "{database_dsn}"\n')
+
+    async def trace(number: int) -> tuple[int, list[str]]:
+        command = ["outbox", "trace", str(number), "--config", str(config)]
+        found = await asyncio.to_thread(CliRunner().invoke, app, command)
+        return found.exit_code, [" ".join(line.strip("│┃ ").split()) for line in found.output.splitlines()]
+
+    late = LATE_SCRAP.replace("max_qty: 4", "max_qty: 1")
+    async with stage(database_dsn, tmp_path, FINISHED, late, PERFORMANCE) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=65534) + count(CNC, 0, parts__scrap=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=65535))
+        await bench.feed.send(count(FINAL, 2, parts__good=4, scrap__reason=""))
+        await bench.feed.send(count(CNC, 15, parts__scrap=3, scrap__reason="crack"))
+        await bench.feed.send(together(FINAL, 30, order__number="MO/2"))
+        await bench.step(60)
+        numbers = {row["kind"]: row["id"] for row in await bench.rows("select id, kind from outbox order by id desc")}
+        code, lines = await trace(numbers["wip_to_fg"])
+        assert (code, lines[0]) == (
+            0,
+            f"event {numbers['wip_to_fg']} (wip_to_fg of MO/1 for erp, pending): 6 pieces in 2 counts",
+        )
+        assert f"2026-03-01 06:00:01.000 │ {FINAL} │ parts.good │ 65534 -> 65535 │ 1 │ good │ │ │ 65535 │" in lines[4]
+        assert (
+            f"2026-03-01 06:00:02.000 │ {FINAL} │ parts.good │ 65535 -> 4 │ 5 │ good │ │ │ 4 │ 2026-03-01 06:00:02.000 │ 1/3"
+            in lines[5]
+        )
+        _, lines = await trace(numbers["reversal"])
+        assert "0 -> 3 │ 3 │ scrap │ crack │ │ 3 │" in lines[4]
+        assert (await trace(numbers["performance"]))[1][0].endswith("6 pieces in 2 counts")
+        await bench.connection.execute("delete from reading")
+        assert "│ 5 │ good │ │ │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
+        assert (await trace(10**6))[0] == 1
