@@ -7,7 +7,6 @@ other work beside, the CPU's is what an idle one would need at least.
 from __future__ import annotations
 
 import asyncio
-import json
 import multiprocessing
 import resource
 import time
@@ -22,6 +21,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from bridge.cli.bench.stage import keep
 from bridge.config import Settings
 
 WAYS: Final = ("memory", "csv", "database")
@@ -62,8 +62,7 @@ def run_backtest_bench(options: BacktestBenchOptions, out: Console) -> None:
             out.print(f"{way}: {options.days} days, {options.days * 86_400:,} readings ...")
             figures[way] = _WAYS[way](folder, options.days)
     out.print(_table(figures, options.days))
-    if options.json:
-        options.json.write_text(json.dumps({"days": options.days, **figures}, indent=2))
+    keep({"days": options.days, **figures}, options.json, out)
 
 
 def values(first: int, count: int) -> np.ndarray[Any, np.dtype[np.float64]]:

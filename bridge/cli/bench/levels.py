@@ -6,29 +6,24 @@ shop hears comes from the postings alone; these are written one by one, at any m
 
 from __future__ import annotations
 
-import asyncio
 import os
 import random
 import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 import psycopg
 from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from bridge.cli.demo.progress import steps_on
+from bridge.cli.bench.stage import keep, stage, start
 from bridge.errors import SetupError
-from bridge.store.embedded import PrivateDatabase, data_folder, prepare
 from bridge.store.embedded.ports import free_port
-from bridge.store.migrate import migrate
 from bridge.store.queries import load
 
 _QUERIES: Final = load("bench_levels")
@@ -74,18 +69,11 @@ class LevelsOptions:
 
 def run_levels(options: LevelsOptions, out: Console) -> None:
     """Measure, print, and write the figures."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(data_folder())
-        with steps_on(out) as report:
-            installation = prepare(report)
-            database = stack.enter_context(PrivateDatabase(installation, folder / "database", report=report))
-        asyncio.run(migrate(database.dsn))
+    with stage(out) as place, ExitStack() as stack:
         out.print("measuring ...")
-        figures = _measured(stack, folder, database.dsn, options.postings)
+        figures = _measured(stack, place.folder, place.database.dsn, options.postings)
     out.print(_table(figures))
-    if options.json:
-        options.json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
-        out.print(f"written: {options.json}")
+    keep(figures, options.json, out)
 
 
 def _measured(stack: ExitStack, folder: Path, dsn: str, postings: int) -> dict[str, Any]:
@@ -139,11 +127,10 @@ def _end_of(log: Path) -> str:
 
 @contextmanager
 def _process(folder: Path, module: str, *arguments: object) -> Iterator[subprocess.Popen[bytes]]:
-    command: Sequence[str] = [sys.executable, "-m", module, *map(str, arguments)]
     environment = {**os.environ, "AMOR_SIMULATED_ERP_KEY": _KEY}
     with (
         (folder / "bench.log").open("ab") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,  # noqa: S603  # our own module
+        start(module, *arguments, stdout=log, stderr=log, env=environment) as process,
     ):
         try:
             yield process

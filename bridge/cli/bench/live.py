@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from bridge.cli.bench.place import QUERIES, Place, published
-from bridge.cli.bench.resident import rss_mb
+from bridge.cli.bench.usage import rss_mb
 
 OUTAGE_RATE: Final = 2000
 _WARM_S: Final = 3.0

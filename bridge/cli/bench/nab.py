@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from rich.console import Console
 from rich.table import Table
 
 import rules
 from bridge.cli.bench.nab_score import PROFILES, Series, count, score_corpus
 from bridge.cli.bench.nab_series import Labelled, read_folder
+from bridge.cli.bench.stage import keep
 from bridge.errors import ConfigError, Problem
 from rules.backtest import run
 from rules.rulebook import load_rules
@@ -72,9 +72,7 @@ def run_nab(data: Path, file: Path, json: Path | None, detections: Path | None, 
         for each in found:
             _write_detections(detections, each)
         out.print(f"detections of {len(found)} series: {detections}")
-    if json:
-        json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
-        out.print(f"written: {json}")
+    keep(figures, json, out)
 
 
 def detect(book: Sequence[Rule], labelled: Labelled, file: str) -> tuple[int, ...]:

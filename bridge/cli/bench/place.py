@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
-import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,9 +13,9 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from bridge.cli.bench.stage import start
 from bridge.errors import SetupError
 from bridge.store.embedded import PrivateBroker, PrivateDatabase
-from bridge.store.migrate import migrate
 from bridge.store.queries import load
 
 QUERIES: Final = load("bench")
@@ -54,8 +52,7 @@ class Place:
     broker: PrivateBroker
 
     def prepare(self) -> None:
-        """Migrate the database and write the bridge's configuration."""
-        asyncio.run(migrate(self.database.dsn))
+        """Write the bridge's configuration."""
         self._config.write_text(_CONFIGURATION.format(dsn=self.database.dsn, url=self.broker.url))
 
     def row(self, query: bytes, values: Mapping[str, Any] | None = None) -> dict[str, Any]:
@@ -72,7 +69,7 @@ class Place:
     def bridge(self) -> Iterator[subprocess.Popen[str]]:
         """The bridge, ended in order."""
         with self._log.open("a") as log:
-            process = _start(["bridge.cli", "bridge", "--config", str(self._config)], stderr=log)
+            process = _start("bridge.cli", "bridge", "--config", self._config, stderr=log)
             try:
                 yield process
             finally:
@@ -93,9 +90,8 @@ class Place:
 
     def receive(self, kind: str, client_id: str, count: int) -> float:
         """Run one of `receivers` to its end; the rate that it measured."""
-        process = _start(
-            ["bridge.cli.bench.receivers", kind, str(self.broker.port), client_id, str(count), self.database.dsn]
-        )
+        module = "bridge.cli.bench.receivers"
+        process = _start(module, kind, self.broker.port, client_id, count, self.database.dsn)
         return float(_output(process))
 
     def subscribe(self, client_ids: Sequence[str]) -> None:
@@ -113,7 +109,7 @@ class Place:
 
     def publisher(self, form: str, count: int, rate: float = 0) -> subprocess.Popen[str]:
         """Start a publisher; `published` waits for it."""
-        return _start(["bridge.cli.bench.publisher", str(self.broker.port), form, str(count), str(rate)])
+        return _start("bridge.cli.bench.publisher", self.broker.port, form, count, rate)
 
     @property
     def _log(self) -> Path:
@@ -135,10 +131,8 @@ def _one(cursor: psycopg.Cursor[dict[str, Any]]) -> dict[str, Any]:
     return row
 
 
-def _start(module: Sequence[str], stderr: Any = None) -> subprocess.Popen[str]:
-    # The kernel ends it with us, as it does the private servers: a bench that is killed leaves nothing behind.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", *module]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=stderr, text=True)  # noqa: S603  # our own modules
+def _start(module: str, *arguments: object, stderr: Any = None) -> subprocess.Popen[str]:
+    return start(module, *arguments, stdout=subprocess.PIPE, stderr=stderr, text=True)
 
 
 def _output(process: subprocess.Popen[str]) -> str:

@@ -5,14 +5,12 @@ The other side is a receiver of webhooks that answers after 5 ms and looks at th
 
 from __future__ import annotations
 
-import asyncio
 import statistics
 import subprocess
-import sys
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -23,12 +21,10 @@ from psycopg.rows import dict_row
 from rich.console import Console
 from rich.table import Table
 
-from bridge.cli.bench.resident import rss_mb
-from bridge.cli.demo.progress import steps_on
+from bridge.cli.bench.stage import keep, stage, start
+from bridge.cli.bench.usage import cpu_s, rss_mb
 from bridge.errors import SetupError
-from bridge.store.embedded import PrivateDatabase, data_folder, prepare
 from bridge.store.embedded.ports import free_port
-from bridge.store.migrate import migrate
 from bridge.store.queries import load
 
 QUERIES: Final = load("bench_relay")
@@ -69,13 +65,8 @@ class RelayOptions:
 
 def run_relay(options: RelayOptions, out: Console) -> None:
     """Measure, print, and write the figures."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(data_folder())
-        with steps_on(out) as report:
-            installation = prepare(report)
-            database = stack.enter_context(PrivateDatabase(installation, folder / "database", report=report))
-        asyncio.run(migrate(database.dsn))
-        bench = Bench(folder, database.dsn, free_port())
+    with stage(out) as place:
+        bench = Bench(place.folder, place.database.dsn, free_port())
         out.print("measuring rate ...")
         figures = {"rate": _medians([bench.rate(options.events) for _ in range(options.runs)])}
         out.print("measuring latency ...")
@@ -88,9 +79,7 @@ def run_relay(options: RelayOptions, out: Console) -> None:
                 out.print(f"measuring backlog, {name.replace('_', ' ')} ...")
                 figures[name] = bench.backlog(options.backlog, streams, seconds=_WORST_S)
     out.print(_table(figures))
-    if options.json:
-        options.json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
-        out.print(f"written: {options.json}")
+    keep(figures, options.json, out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,11 +96,11 @@ class Bench:
         self._fill("rate", _STREAMS, events // _STREAMS)
         with self._receiver(), self._relay() as relay:
             self._until_open(0, relay)
-            found, cpu_s = self._done("rate"), _cpu_s(relay)
+            found, took_s = self._done("rate"), cpu_s(relay.pid)
             seen = self._seen()
         self._check(seen, found["n"])
         # From the first answer on: a process's start is no posting.
-        return {"postings_s": found["n"] / self._span_s("rate"), "cpu_ms": cpu_s / found["n"] * 1000, **_order(seen)}
+        return {"postings_s": found["n"] / self._span_s("rate"), "cpu_ms": took_s / found["n"] * 1000, **_order(seen)}
 
     def latency(self) -> dict[str, float]:
         """From an event's writing to its document, one at a time, the system idle."""
@@ -187,8 +176,7 @@ class Bench:
 
     @contextmanager
     def _receiver(self) -> Iterator[None]:
-        command = [sys.executable, "-m", "bridge.cli.bench.answerer", str(self.port), str(ANSWER_MS)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603  # our own module
+        with start("bridge.cli.bench.answerer", self.port, ANSWER_MS, stdout=subprocess.PIPE) as process:
             try:
                 assert process.stdout is not None, "it is a pipe"
                 process.stdout.readline()
@@ -200,10 +188,9 @@ class Bench:
     def _relay(self) -> Iterator[subprocess.Popen[bytes]]:
         config = self.folder / "relay.toml"
         config.write_text(_CONFIGURATION.format(dsn=self.dsn, port=self.port))
-        command = [sys.executable, "-m", "bridge.cli", "relay", "--config", str(config)]
         with (
             (self.folder / "relay.log").open("ab") as log,
-            subprocess.Popen(command, stdout=log, stderr=log) as process,  # noqa: S603  # our own module
+            start("bridge.cli", "relay", "--config", config, stdout=log, stderr=log) as process,
         ):
             try:
                 yield process
@@ -221,11 +208,6 @@ def _percentiles(ms: list[float]) -> dict[str, float]:
 
 def _medians(found: list[dict[str, float]]) -> dict[str, float]:
     return {name: statistics.median(run[name] for run in found) for name in found[0]}
-
-
-def _cpu_s(process: subprocess.Popen[bytes]) -> float:
-    fields = Path(f"/proc/{process.pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / 100  # utime and stime, in hundredths of a second
 
 
 def _table(figures: dict[str, Any]) -> Table:

@@ -6,7 +6,6 @@ work, the CPU's is what an idle one would need at least.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import time
@@ -19,7 +18,8 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
-from bridge.cli.bench.resident import rss_mb
+from bridge.cli.bench.stage import keep
+from bridge.cli.bench.usage import rss_mb
 
 PARTS: Final = ("evaluations", "resident", "lag", "reload")
 _HEAD: Final = "apiVersion: rules/v1\nrules:\n"
@@ -64,8 +64,7 @@ def run_rules_bench(options: RulesBenchOptions, out: Console) -> None:
     for row in rows(figures):
         table.add_row(*row)
     out.print(table)
-    if options.json:
-        options.json.write_text(json.dumps(figures, indent=2))
+    keep(figures, options.json, out)
 
 
 def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import subprocess
-import sys
 import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from bridge.cli.bench.resident import rss_mb
 from bridge.cli.bench.rules import RULE, rule_file
+from bridge.cli.bench.stage import start
+from bridge.cli.bench.usage import cpu_s, rss_mb
 from bridge.config import Settings
 from bridge.model.equipment import TagKind
 from bridge.model.reading import Reading, TagKey, TagSpec, microseconds
@@ -74,7 +73,7 @@ async def _lag(dsn: str, configuration: Path, rate: int, seconds: float) -> dict
     async with connected(dsn, "bench") as writer, connected(dsn, "bench watch") as watcher:
         tags = await _register(writer, keys)
         await reading.take_lane(writer, _LANE)
-        process = _start(configuration)
+        process = start("bridge.cli", "rules", "--config", configuration, stderr=subprocess.DEVNULL)
         try:
             sent: dict[int, float] = {}
             await _write(writer, tags, len(tags) * _BATCHES_S, 1 / _BATCHES_S, {})
@@ -83,7 +82,7 @@ async def _lag(dsn: str, configuration: Path, rate: int, seconds: float) -> dict
             watching = asyncio.create_task(_watch(watcher, sent))
             took_s, rows = await _write(writer, tags, rate, seconds, sent, after=1)
             lags = await asyncio.wait_for(watching, 120)
-            cpu_s = _cpu_s(process.pid)
+            used_s = cpu_s(process.pid)
             memory_mb = rss_mb(process.pid)
         finally:
             process.terminate()
@@ -94,7 +93,7 @@ async def _lag(dsn: str, configuration: Path, rate: int, seconds: float) -> dict
         "ruled_readings_s": rows / took_s / _TAGS,
         **{f"p{p}_ms": 1000 * ordered[int(len(ordered) * p / 100)] for p in (50, 95, 99)},
         "most_ms": 1000 * ordered[-1],
-        "process_cpu_share": cpu_s / took_s,
+        "process_cpu_share": used_s / took_s,
         "process_mb": memory_mb,
     }
 
@@ -191,14 +190,3 @@ async def _register(connection: Connection, keys: list[TagKey]) -> list[tuple[in
     specs = [TagSpec(key, "number", "", TagKind.GAUGE, _SOURCE, key.name) for key in keys]
     tags = await tag.register(connection, _SOURCE, specs)
     return [(tags[key].id, key) for key in keys]
-
-
-def _start(configuration: Path) -> subprocess.Popen[bytes]:
-    # The kernel ends it with us, as it does the private servers: a bench that is killed leaves nothing behind.
-    command = ["setpriv", "--pdeathsig", "KILL", "--", sys.executable, "-m", "bridge.cli", "rules", "--config"]
-    return subprocess.Popen([*command, str(configuration)], stderr=subprocess.DEVNULL)  # noqa: S603  # our own module
-
-
-def _cpu_s(pid: int) -> float:
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

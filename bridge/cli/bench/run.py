@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import statistics
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import orjson
 from rich.console import Console
 
 from bridge.cli.bench.drains import hundred_per_message, one_per_message
 from bridge.cli.bench.live import commit_ms, outage
 from bridge.cli.bench.place import Place
+from bridge.cli.bench.stage import keep, stage
 from bridge.cli.bench.table import print_table
-from bridge.cli.demo.progress import steps_on
-from bridge.store.embedded import PrivateBroker, PrivateDatabase, data_folder, prepare
+from bridge.store.embedded import PrivateBroker
 
 _RATES = (1000, 5000)
 _MESSAGES_OF_HUNDRED = 30  # one for each so many of one reading
@@ -38,19 +36,12 @@ class BenchOptions:
 
 def run_mqtt(options: BenchOptions, out: Console) -> None:
     """Measure, print, and write the figures."""
-    with ExitStack() as stack:
-        folder = stack.enter_context(data_folder())
-        with steps_on(out) as report:
-            installation = prepare(report)
-            database = stack.enter_context(PrivateDatabase(installation, folder / "database", report=report))
-            broker = stack.enter_context(PrivateBroker(installation, folder / "broker", report=report))
-        place = Place(folder, database, broker)
+    with stage(out) as own, PrivateBroker(own.installation, own.folder / "broker") as broker:
+        place = Place(own.folder, own.database, broker)
         place.prepare()
         figures = _measure(options, place, out)
     print_table(figures, out)
-    if options.json:
-        options.json.write_bytes(orjson.dumps(figures, option=orjson.OPT_INDENT_2))
-        out.print(f"written: {options.json}")
+    keep(figures, options.json, out)
 
 
 def _measure(options: BenchOptions, place: Place, out: Console) -> dict[str, Any]:
