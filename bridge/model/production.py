@@ -46,6 +46,16 @@ class EventKind(StrEnum):
     TAG_WRITE = "tag_write"  # a value for a tag of a machine
 
 
+# What production tells: each moves stock, and rules post each of what was counted.
+OF_PRODUCTION: Final = (
+    EventKind.WIP_TO_FG,
+    EventKind.SCRAP,
+    EventKind.CONSUMED,
+    EventKind.PERFORMANCE,
+    EventKind.REVERSAL,
+)
+
+
 class MaterialUse(StrEnum):
     """What an operation did with material (ISA-95 part 2, MaterialUse)."""
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bridge.config.units import UnitError, check_unit, ucum
-from bridge.model.production import EventKind
+from bridge.model.production import OF_PRODUCTION, EventKind
 from rules.conditions import Condition
 from rules.conditions.counted import Counted
 from rules.durations import duration
@@ -16,7 +16,7 @@ from rules.nodes import Scalar
 from rules.rulebook.model import PIECES, PostingAction
 from rules.section import Item, Reader, Section, count, one_of, text
 
-KINDS: Final = (EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL)
+KINDS: Final = OF_PRODUCTION
 FINAL: Final = {"order_end": True, "never": False}
 _WITH_LOT: Final = (EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED)
 # Fields that belong to one kind.

@@ -8,8 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 
@@ -30,11 +29,12 @@ from bridge.erp.connector import (
     Step,
     cannot_carry,
 )
-from bridge.erp.http import ClosedPeriod, Reply, Request, from_step, to_step, unreadable
+from bridge.erp.http import ClosedPeriod, OverHttp, Reply, Request, from_step, to_step, unreadable
 from bridge.erp.odata import literal
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, UnknownOutcome
 from bridge.model.production import (
+    OF_PRODUCTION,
     EventKind,
     MaterialActual,
     ProductionOrder,
@@ -49,29 +49,18 @@ _LONGEST_DESCRIPTION: Final = 100
 _INSTEAD: Final = "send it through a webhook or a declarative connector"
 
 
-class BusinessCentral:
+class BusinessCentral(OverHttp):
     """Business Central by OData V4 (see Connector for what each method promises)."""
 
-    kinds = frozenset(
-        {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
-        | {EventKind.WORK_REQUEST}
-    )
+    kinds = frozenset({*OF_PRODUCTION, EventKind.WORK_REQUEST})
 
     def __init__(self, settings: BusinessCentralSettings) -> None:
         self._settings = settings
         self._company = Company(settings)
+        self.http = self._company.http
         self._units = Units(settings)
         self._journal = Journal(settings, self._company, self._units)
         self._inbound = Inbound(self._company, settings.time_zone)
-
-    async def __aenter__(self) -> Self:
-        await self._company.http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._company.http.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """By the external document number of ledger entry or request."""

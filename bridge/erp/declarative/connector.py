@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import MappingProxyType, TracebackType
-from typing import Any, Final, Self
+from types import MappingProxyType
+from typing import Any, Final
 
 import httpx
 
@@ -25,7 +25,7 @@ from bridge.erp.declarative.documents import at, is_met
 from bridge.erp.declarative.endpoint import Endpoint, lookup_in
 from bridge.erp.declarative.template import Lookup, fill
 from bridge.erp.declarative.values import FIELDS, ITEM_CODE, values
-from bridge.erp.http import AlreadyPosted, ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.http import AlreadyPosted, ClosedPeriod, OverHttp, Request, from_step, to_step, unreadable
 from bridge.erp.posting import Document, check_total, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
@@ -43,7 +43,7 @@ Values = Mapping[str, Any]
 _INSTEAD: Final = "describe it in the connector's file, or send it through another connector"
 
 
-class Declarative:
+class Declarative(OverHttp):
     """An endpoint that a file describes (see Connector for what each method promises).
 
     `kinds` of the class are those that a description may have, of an instance those that its description has; `tells_totals` and
@@ -56,21 +56,13 @@ class Declarative:
         self._settings = settings
         self._description = load(settings.file)
         self._endpoint = Endpoint(settings, self._description)
+        self.http = self._endpoint.http
         self._units = Units(settings)
         self._balances = Balances(settings, self._description, self._endpoint, self._units)
         self._has_factors = any(item.numerator != item.denominator for item in settings.items.values())
         self.tells_totals = self._description.totals is not None
         self.tells_stock = self._description.stock is not None
         self.kinds = frozenset(self._description.event)
-
-    async def __aenter__(self) -> Self:
-        await self._endpoint.http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._endpoint.http.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """What the described question finds."""

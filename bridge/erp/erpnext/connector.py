@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 import httpx
 
@@ -32,11 +31,12 @@ from bridge.erp.erpnext.inbound import Inbound
 from bridge.erp.erpnext.issue import ISSUE, Issues
 from bridge.erp.erpnext.site import Site, resource
 from bridge.erp.erpnext.stock_entry import BATCH, ENTRY, StockEntries
-from bridge.erp.http import AlreadyPosted, ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.http import AlreadyPosted, ClosedPeriod, OverHttp, Request, from_step, to_step, unreadable
 from bridge.erp.posting import local_time
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, TransientError
 from bridge.model.production import (
+    OF_PRODUCTION,
     EventKind,
     MaterialActual,
     ProductionOrder,
@@ -51,30 +51,19 @@ _LOOK_AGAIN_S: Final = 0.25
 _INSTEAD: Final = "send it through a webhook or a declarative connector"
 
 
-class ErpNext:
+class ErpNext(OverHttp):
     """ERPNext by its REST API (see Connector for what each method promises)."""
 
-    kinds = frozenset(
-        {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
-        | {EventKind.WORK_REQUEST}
-    )
+    kinds = frozenset({*OF_PRODUCTION, EventKind.WORK_REQUEST})
 
     def __init__(self, settings: ErpNextSettings) -> None:
         self._settings = settings
         self._site = Site(settings)
+        self.http = self._site.http
         self._entries = StockEntries(settings, self._site, Units(settings))
         self._balances = Balances(settings, self._site, Units(settings))
         self._issues = Issues(settings, self._site)
         self._inbound = Inbound(settings, self._site)
-
-    async def __aenter__(self) -> Self:
-        await self._site.http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._site.http.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """By the event's id in the custom field."""

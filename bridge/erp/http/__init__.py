@@ -3,6 +3,7 @@
 from bridge.erp.http.client import HttpClient
 from bridge.erp.http.exchange import Reply, Request
 from bridge.erp.http.failure import AlreadyPosted, ClosedPeriod, Kind, Verdict, by_status, unreadable
+from bridge.erp.http.opened import OverHttp
 from bridge.erp.http.steps import from_step, segment, to_step
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "ClosedPeriod",
     "HttpClient",
     "Kind",
+    "OverHttp",
     "Reply",
     "Request",
     "Verdict",

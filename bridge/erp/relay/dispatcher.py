@@ -29,7 +29,7 @@ from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
 from bridge.erp.relay.masking import said
 from bridge.erp.relay.rhythm import Rhythm
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
-from bridge.model.production import EventKind
+from bridge.model.production import OF_PRODUCTION
 from bridge.store import connector_control, relay
 from bridge.store.database import Connection
 from bridge.store.relay import Claimed, Head, NextState, Postponed
@@ -39,9 +39,6 @@ log = structlog.get_logger()
 LOOK_FOR: Final = 500  # heads of streams at a look, which steps over all open streams
 LOOK_S: Final = 0.15  # ... and what was written since is looked for as often
 _NEWEST_EVERY: Final = 3  # of so many streams that are taken one is the newest, whatever waits longer
-_MOVES_STOCK: Final = frozenset(
-    {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,7 +206,7 @@ class Dispatcher:
             return None
         lane.gate.worked()
         following = await self._journal.finish(row, external_id, wants_next=wants_next)
-        if row.kind in _MOVES_STOCK:
+        if row.kind in OF_PRODUCTION:
             lane.stock_moved.set()
         duration_ms = round((time.monotonic() - began) * 1000, 1)
         bound.info("posted", kind=row.kind, external_id=external_id, duration_ms=duration_ms)

@@ -12,12 +12,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, OrderTotals, Place, Step, cannot_carry
-from bridge.erp.http import ClosedPeriod, Request, from_step, to_step, unreadable
+from bridge.erp.http import ClosedPeriod, OverHttp, Request, from_step, to_step, unreadable
 from bridge.erp.posting import posting_day
 from bridge.erp.quantity import Units
 from bridge.erp.sap_s4 import inbound
@@ -30,6 +29,7 @@ from bridge.erp.sap_s4.odata import Draft, Gateway
 from bridge.erp.sap_s4.stock import read_stock
 from bridge.erp.sap_s4.totals import read_totals
 from bridge.model.production import (
+    OF_PRODUCTION,
     Disposition,
     EventKind,
     MaterialActual,
@@ -54,31 +54,20 @@ _LOOK_AGAIN_S: Final = 0.2
 _INSTEAD: Final = "send it through a webhook or a declarative connector"
 
 
-class SapS4:
+class SapS4(OverHttp):
     """SAP S/4HANA by OData V2 (see Connector for what each method promises)."""
 
-    kinds = frozenset(
-        {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED, EventKind.PERFORMANCE, EventKind.REVERSAL}
-        | {EventKind.WORK_REQUEST}
-    )
+    kinds = frozenset({*OF_PRODUCTION, EventKind.WORK_REQUEST})
 
     def __init__(self, settings: SapS4Settings) -> None:
         self._settings = settings
         self._gateway = Gateway(settings)
+        self.http = self._gateway.http
         self._units = Units(settings)
         self._goods = Goods(settings, self._gateway, self._units)
         self._confirmations = Confirmations(settings, self._gateway, self._units)
         self._cancellations = Cancellations(settings, self._gateway, self._confirmations)
         self._notifications = Notifications(settings, self._gateway)
-
-    async def __aenter__(self) -> Self:
-        await self._gateway.http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._gateway.http.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """By the event's id in the document."""

@@ -10,14 +10,12 @@ import json
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from types import TracebackType
-from typing import Self
 
 import httpx
 
 from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, Refusal, Step, cannot_carry
-from bridge.erp.http import HttpClient, Reply, Request, Verdict, by_status, from_step, segment, to_step
+from bridge.erp.http import HttpClient, OverHttp, Reply, Request, Verdict, by_status, from_step, segment, to_step
 from bridge.erp.http.exchange import UNREADABLE
 from bridge.erp.webhook import signature
 from bridge.erp.webhook.envelope import MEDIA_TYPE, TYPES, envelope
@@ -25,7 +23,7 @@ from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, Reversal, ShipmentStatus, WorkRequestState
 
 
-class Webhook:
+class Webhook(OverHttp):
     """A receiver of Standard Webhooks (see Connector for what each method promises)."""
 
     kinds = frozenset(TYPES)
@@ -33,16 +31,7 @@ class Webhook:
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
         self._secrets = [secret.get_secret_value() for secret in settings.secrets]
-        self._http = HttpClient(settings, _judge, secrets=frozenset(self._secrets))
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        self.http = HttpClient(settings, _judge, secrets=frozenset(self._secrets))
 
     async def lookup(self, event: Event) -> Found:
         """What the status address says; without one nothing is known, and sending again is what the contract is made for."""
@@ -69,7 +58,7 @@ class Webhook:
         signed = signature.headers(
             request.headers["webhook-id"], datetime.now(UTC), request.content or b"", self._secrets
         )
-        reply = await self._http.send(replace(request, headers={**request.headers, **signed}))
+        reply = await self.http.send(replace(request, headers={**request.headers, **signed}))
         return Answer(reply.status, reply.text)
 
     async def verify(self, event: Event) -> Found:
@@ -101,7 +90,7 @@ class Webhook:
     async def _status(self, event: Event) -> Found:
         path = self._settings.status_path.replace("{id}", segment(str(event.event_id))).lstrip("/")
         try:
-            reply = await self._http.send(Request("GET", path, is_repeatable=True))
+            reply = await self.http.send(Request("GET", path, is_repeatable=True))
         except BusinessError as error:
             if isinstance(error.__cause__, Refusal) and error.__cause__.status == httpx.codes.NOT_FOUND:
                 return Found(is_posted=False)
