@@ -39,8 +39,9 @@ class SimulatedErp:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
-    def settings(self, **changes: Any) -> OdooSettings:
-        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}
+    def settings(self, *, api_key: str = KEY, **changes: Any) -> OdooSettings:
+        auth = {"type": "api_key", "key": api_key}
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "auth": auth, "timeout_s": 1}
         return OdooSettings.model_validate({**given, "poll_s": 0.5, **changes})
 
     async def __aenter__(self) -> Self:

@@ -36,7 +36,7 @@ type = "odoo19"
 name = "erp"
 url = "{url}"
 database = "acme"
-api_key = "{key}"
+auth = {{ type = "api_key", key = "{key}" }}
 """
 LINE = "acme/dortmund/machining/line"
 

@@ -63,7 +63,7 @@ name = "erp"
 type = "odoo19"
 url = {{ env = "AMOR_ERP_URL" }}
 database = "acme"
-api_key = {{ env = "AMOR_ERP_API_KEY" }}
+auth = {{ type = "api_key", key = {{ env = "AMOR_ERP_API_KEY" }} }}
 timeout_s = 1
 poll_s = 1
 """

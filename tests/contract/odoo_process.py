@@ -179,8 +179,9 @@ class RealOdoo:
     async def stop(self) -> None:
         await self._stack.aclose()
 
-    def settings(self, **changes: Any) -> OdooSettings:
-        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": DATABASE, "api_key": self._server.key}
+    def settings(self, *, api_key: str = "", **changes: Any) -> OdooSettings:
+        auth = {"type": "api_key", "key": api_key or self._server.key}
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": DATABASE, "auth": auth}
         told = {"consumed_by_events": ["INS-12"], "timeout_s": 30, "poll_s": 0.5}
         return OdooSettings.model_validate({**given, **told, **changes})
 

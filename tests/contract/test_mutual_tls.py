@@ -19,11 +19,16 @@ from bridge.erp.connectors import CONNECTORS
 from bridge.errors import CredentialsError, TransientError
 from tests.contract.scenes import ORDER, carry, pieces
 from tests.erp_systems.business_central import SimulatedBusinessCentral
+from tests.erp_systems.odoo19 import SimulatedOdoo
 from tests.erp_systems.sap_s4 import SimulatedSap
 
 # Whether the refusal or the end of the connection is read first is a matter of chance; nothing was carried out in either case.
 REFUSED = (TransientError, CredentialsError)
-BEHIND_TLS = {"sap_s4": SimulatedSap, "business_central": SimulatedBusinessCentral}
+BEHIND_TLS = {
+    "sap_s4": lambda _: SimulatedSap(),
+    "business_central": lambda _: SimulatedBusinessCentral(),
+    "odoo19": SimulatedOdoo,
+}
 
 
 class Authority:
@@ -109,8 +114,8 @@ def name(request):
 
 
 @pytest.fixture
-async def system(name):
-    async with BEHIND_TLS[name]() as running:
+async def system(name, tmp_path):
+    async with BEHIND_TLS[name](tmp_path / "system") as running:
         yield running
 
 

@@ -81,8 +81,9 @@ class SimulatedOdoo(Served):
         """What of a product is in stock."""
         return self._erp.store.on_hand(product, 5)
 
-    def settings(self, **changes: Any) -> OdooSettings:
-        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "api_key": KEY, "timeout_s": 1}
+    def settings(self, *, api_key: str = KEY, **changes: Any) -> OdooSettings:
+        auth = {"type": "api_key", "key": api_key}
+        given = {"type": "odoo19", "name": "erp", "url": self.url, "database": "acme", "auth": auth, "timeout_s": 1}
         told = {"consumed_by_events": ["INS-12"]}
         return OdooSettings.model_validate({**given, **told, "poll_s": 0.5, **changes})
 

@@ -45,7 +45,7 @@ name = "erp"
 type = "odoo19"
 url = "http://127.0.0.1:{erp}"
 database = "acme"
-api_key = "{key}"
+auth = {{ type = "api_key", key = "{key}" }}
 poll_s = 3600
 [[connector.availability]]
 item = "HSG-L1"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from bridge.config.settings.business_central import BusinessCentralSettings
 from bridge.config.settings.connection import ApiKeyAuth, HttpConnectorTable
@@ -12,22 +12,18 @@ from bridge.config.settings.declarative import DeclarativeSettings
 from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.config.settings.master_data import MasterDataTable
 from bridge.config.settings.notify import AppriseSettings, TagWriteSettings
-from bridge.config.settings.relay import RateTable
 from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.config.settings.webhook import WebhookSettings
 
 
-class OdooSettings(RateTable, MasterDataTable):
+class OdooSettings(HttpConnectorTable, MasterDataTable):
     """Odoo 19 by its external JSON-2 API."""
 
     type: Literal["odoo19"]
-    name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")
-    url: str = Field(pattern=r"^https?://")
-    database: str
-    api_key: SecretStr
-    timeout_s: float = Field(10, gt=0, description="Seconds to wait for an answer. Default 10.")
-    poll_s: float = Field(5, gt=0, description="Seconds between reads of orders and shipments. Default 5.")
-    max_in_flight: int = Field(4, ge=1, description="Streams posted at the same time. Default 4.")
+    database: str = Field(min_length=1)
+    auth: ApiKeyAuth = Field(
+        description="The API key of a user of Odoo who may produce, scrap and ask for maintenance."
+    )
     product_uom: str = Field("Units", description="The ERP's name of a piece.")
     consumed_by_events: list[str] = Field(
         default_factory=list,

@@ -22,7 +22,7 @@ from bridge.erp.http import tls
 from bridge.erp.http.credentials import credentials
 from bridge.erp.http.csrf import CsrfToken
 from bridge.erp.http.exchange import CHANGING, UNREADABLE, Reply, Request, exchange
-from bridge.erp.http.failure import Judge, failure, unreadable
+from bridge.erp.http.failure import Judge, Verdict, failure, unreadable
 from bridge.erp.http.lines import Lines
 from bridge.erp.http.proxy import proxy_to, secrets_of
 from bridge.errors import TransientError
@@ -81,7 +81,7 @@ class HttpClient:
         if again:
             reply, _ = await self._attempt(request)
         if not reply.is_success:
-            raise failure(request, reply, self._judge(reply))
+            raise failure(request, reply, self._verdict(reply))
         return reply
 
     async def ask(self, request: Request) -> tuple[Reply, Any]:
@@ -123,10 +123,15 @@ class HttpClient:
             response = await exchange(self._http, self._with_query(csrf.fetch), headers, self._deadline_s)
             reply = self._reply(response)
             if not reply.is_success:
-                raise failure(csrf.fetch, reply, self._judge(reply))
+                raise failure(csrf.fetch, reply, self._verdict(reply))
             if not csrf.keep(response.headers):
                 raise TransientError("the system gave no CSRF token")
             return csrf.headers() or {}
+
+    def _verdict(self, reply: Reply) -> Verdict:
+        """The judge's; what the system says may repeat what it was sent."""
+        verdict = self._judge(reply)
+        return replace(verdict, says=self.readable(verdict.says))
 
     def _with_query(self, request: Request) -> Request:
         return replace(request, query={**self._query, **request.query}) if self._query else request

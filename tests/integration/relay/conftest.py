@@ -23,7 +23,7 @@ def amor(database_dsn, erp, tmp_path):
     config = tmp_path / "amor.toml"
     config.write_text(
         f'[plant]\nname = "test"\n[database]\ndsn = "{database_dsn}"\n[[connector]]\ntype = "odoo19"\nname = "erp"\n'
-        f'url = "{erp.url}"\ndatabase = "acme"\napi_key = "{KEY}"\ntimeout_s = 1\n'
+        f'url = "{erp.url}"\ndatabase = "acme"\nauth = {{ type = "api_key", key = "{KEY}" }}\ntimeout_s = 1\n'
         '[[connector]]\ntype = "apprise"\nname = "shift"\nurl = "json://localhost"\nroles = ["shift"]\n'
     )
 

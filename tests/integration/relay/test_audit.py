@@ -49,8 +49,8 @@ async def repeating(*, gives_tokens):
 
 
 def odoo(url):
-    given = {"type": "odoo19", "name": "erp", "url": url, "database": "a", "api_key": SECRET, "timeout_s": 1}
-    return OdooSettings.model_validate(given)
+    given = {"type": "odoo19", "name": "erp", "url": url, "database": "a", "timeout_s": 1}
+    return OdooSettings.model_validate({**given, "auth": {"type": "api_key", "key": SECRET}})
 
 
 def of(system):

@@ -49,7 +49,7 @@ async def odd_system(answer: Callable[[str], bytes]) -> AsyncIterator[OdooSettin
                 "name": "erp",
                 "url": f"http://127.0.0.1:{port}",
                 "database": "a",
-                "api_key": "a-key-7731",
+                "auth": {"type": "api_key", "key": "a-key-7731"},
                 "timeout_s": 1,
                 "poll_s": 0.5,
             }

@@ -189,7 +189,7 @@ async def test_refused_key_stops_the_connector_and_loses_nothing(erp, connection
     for number in range(1, 7):
         await post(connection, f"MES-{number:04}", [3])
     async with relaying(database_dsn, erp.settings(api_key="wrong-key-7731")):
-        await until(database_dsn, lambda found: any("refuses the key" in row["last_error"] for row in found))
+        await until(database_dsn, lambda found: any("refuses the credentials" in row["last_error"] for row in found))
     assert "parked" not in await outbox.open_count(connection)
     async with relaying(database_dsn, erp.settings()):
         await drained(database_dsn)

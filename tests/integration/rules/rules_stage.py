@@ -108,7 +108,8 @@ def settings_for(dsn: str, folder: Path, rules: str = RULES, lateness_ms: int = 
         "production": {"modulus": 65536, "max_delta": 500, "states": {
             "EXECUTE": "RUNNING", "STARVED": "STARVED", "ABORTED": "UNPLANNED_STOP", "IDLE": "IDLE"}},
         "rules": {"files": [str(file)], "lateness_ms": lateness_ms},
-        "connector": [{"name": "erp", "type": "odoo19", "url": "http://nowhere", "database": "x", "api_key": "k"}],
+        "connector": [{"name": "erp", "type": "odoo19", "url": "http://nowhere", "database": "x",
+                       "auth": {"type": "api_key", "key": "k"}}],
     })  # fmt: skip
 
 
