@@ -103,6 +103,18 @@ def demo(
 
 
 @app.command()
+def servers(
+    folder: Annotated[Path, typer.Argument(file_okay=False, help="Where they keep their data and addresses.")] = Path(
+        "servers"
+    ),
+) -> None:
+    """A private TimescaleDB and MQTT broker to try amor with, until Ctrl-C. A plant has its own."""
+    from bridge.cli.servers import run_servers
+
+    run_servers(folder, out)
+
+
+@app.command()
 def up(config: ConfigFile = _DEFAULT_CONFIG) -> None:
     """Migrate the database, then run bridge, rules, relay and dashboard under one supervisor."""
     from bridge.cli.signals import run_until_stopped
