@@ -13,7 +13,7 @@ import numpy as np
 
 from rules.backtest.data import AssetSpec, Chunk, Column
 from rules.engine import situation
-from rules.instance import Instance, Situation, Told
+from rules.instance import Instance, Situation, Told, feed
 from rules.rulebook.model import Rule
 from rules.sample import Sample
 
@@ -130,7 +130,7 @@ def _part(instance: Instance, column: Column, first: int, end: int) -> list[Told
     if first == end:
         return []
     part: Any = column.part(first, end)
-    return instance.feed(column.tag_id, part.times_us, part.values, part.qualities)
+    return feed(instance, column.tag_id, part.times_us, part.values, part.qualities)
 
 
 def _observe(instance: Instance, columns: Sequence[Column], changes: Sequence[Change]) -> Iterator[Told]:

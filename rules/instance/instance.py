@@ -17,7 +17,6 @@ from bridge.model.reading import instant
 from rules import lifecycle
 from rules.conditions.threshold import Threshold
 from rules.histories import History
-from rules.instance.feeding import feed
 from rules.instance.inputs import InputNow, SiblingsNow, worst
 from rules.instance.plan import HOLDS, UNKNOWN, Judged, Plan, plan_of
 from rules.instance.told import Situation, Told
@@ -166,15 +165,6 @@ class Instance:
             self._see(situation)
         self.take(at_us, samples)
         return told + self.judge(at_us)
-
-    def feed(
-        self, tag_id: int, times_us: Sequence[int], values: Sequence[float], qualities: Sequence[int] | None = None
-    ) -> list[Told]:
-        """Take long columns of one tag, oldest first, as if each were observed by itself; None for qualities that are all good.
-
-        Lists or numpy arrays. Much faster than `observe` where a reading changes nothing, which most do not.
-        """
-        return feed(self, tag_id, times_us, values, qualities)
 
     def operate(self, at_us: int, *, acked: bool, closed: bool) -> None:
         """Take over what an operator did to the alarm's row."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from rules.histories import HISTORIES, HistoryKind, Parameter, Setting
 from rules.language import units
 from rules.language.canonical import call_text, duration_text, number_text, text_of
 from rules.language.functions import FUNCTIONS
+from rules.language.mistake import Mistake
 from rules.language.tree import Call, Duration, Literal, Named, Node, Past, Unary
-from rules.language.typed import Typed, named_in, typed
-from rules.language.types import BOOL, NUMBER
+from rules.language.typed import Scope, Typed, named_in, typed
+from rules.language.types import BOOL, NUMBER, Kind
 from rules.production.counter import CounterSpec
-
-if TYPE_CHECKING:
-    from rules.language.check import Checker
 
 _OF_ONE_UNIT: Final = frozenset(
     {"cusum", "western_electric", "nelson"}
@@ -37,10 +35,33 @@ def signature(kind: HistoryKind) -> str:
     return f"{kind.name}({', '.join(words)})"
 
 
+class Checking(Protocol):
+    """The check of an expression, of which a history is a part."""
+
+    scope: Scope
+    mistakes: list[Mistake]
+
+    def visit(self, node: Node) -> Typed:
+        """The tree under a node."""
+        ...
+
+    def want(self, found: Typed, kind: Kind, node: Node, where: str) -> Typed:
+        """Tell of a part that is of another type."""
+        ...
+
+    def tell(self, node: Node, message: str) -> None:
+        """Add a mistake at a node."""
+        ...
+
+    def in_unit_of(self, left: Typed, right: Typed, node: Node) -> Typed:
+        """The right side in the unit of the left one."""
+        ...
+
+
 class Pasts:
     """The part of the checker that knows of histories."""
 
-    def __init__(self, checker: Checker) -> None:
+    def __init__(self, checker: Checking) -> None:
         self._checker = checker
 
     def is_meant(self, node: Call) -> bool:

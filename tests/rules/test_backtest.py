@@ -16,7 +16,7 @@ from rules.backtest.cases import run_cases
 from rules.backtest.diff import changed_rules, compare
 from rules.backtest.ledger import floods
 from rules.backtest.picture import draw
-from rules.instance import Instance, Situation
+from rules.instance import Instance, Situation, feed
 from rules.production.accounting import Role
 from rules.rulebook import load_rules
 from rules.sample import Sample
@@ -165,13 +165,12 @@ def test_rule_works_on_the_assets_that_have_its_inputs_and_says_why_it_works_on_
 
 
 def test_rule_that_throws_is_told_and_its_neighbours_go_on(rulebook, monkeypatch):
-    def broken(self, *_):
-        if self.rule.id == "average":
+    def broken(instance, *_):
+        if instance.rule.id == "average":
             raise ZeroDivisionError("by nothing")
-        return feed(self, *_)
+        return feed(instance, *_)
 
-    feed = Instance.feed
-    monkeypatch.setattr(Instance, "feed", broken)
+    monkeypatch.setattr("rules.backtest.asset.feed", broken)
     report = tried(rulebook, {"vib", "average"}, one_chunk(column("v", [(t, 5.0) for t in range(30)])))
     assert report.rules["average"].trouble == "failed on acme/line1/m1: ZeroDivisionError: by nothing"
     assert report.rules["vib"].alarms == 1

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from bridge.model.alarm import AlarmState
 from bridge.model.production import MachineState
 from bridge.model.quality import BAD, UNCERTAIN
-from rules.instance import Instance, Situation, Told
+from rules.instance import Instance, Situation, Told, feed
 from rules.rulebook import load_rules
 from rules.rulebook.model import Rule
 from rules.sample import Sample
@@ -73,7 +73,7 @@ def test_columns_give_what_readings_one_by_one_give(rules, story, which, arrays)
         if arrays
         else (times, values, qualities)
     )
-    assert column.feed(1, *given_columns) == told
+    assert feed(column, 1, *given_columns) == told
     assert column.dump() == single.dump()
     end = at + 100 * SECOND
     assert column.advance(end) == single.advance(end)

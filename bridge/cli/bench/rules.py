@@ -18,20 +18,11 @@ from typing import Any, Final
 from rich.console import Console
 from rich.table import Table
 
+from bridge.cli.bench.rule_texts import RULE, rule_file
 from bridge.cli.bench.stage import keep
 from bridge.cli.bench.usage import rss_mb
 
 PARTS: Final = ("evaluations", "resident", "lag", "reload")
-_HEAD: Final = "apiVersion: rules/v1\nrules:\n"
-RULE: Final = """\
-- id: {id}
-  for_each: {for_each}
-  inputs: {{v: {{tag: {tag}, max_age: 30s}}}}
-  levels:
-    - {{severity: medium, if: "v > 4.5", clear: "v < 4.1", on_delay: 60s, off_delay: 120s}}
-    - {{severity: high, if: "v > {limit}", clear: "v < 6.5", on_delay: 10s, off_delay: 120s}}
-  response: inspect the bearing
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,16 +77,9 @@ def rows(figures: dict[str, Any]) -> list[tuple[str, str, str]]:
     return found
 
 
-def rule_file(folder: Path, texts: list[str]) -> Path:
-    """A rule file of these rules."""
-    file = folder / "rules.yaml"
-    file.write_text(_HEAD + "".join(texts))
-    return file
-
-
 def evaluations() -> dict[str, Any]:
     """Evaluations of one condition, and readings through a whole instance, a second of one process; the best of five."""
-    from rules.instance import Instance, Situation
+    from rules.instance import Instance, Situation, feed
     from rules.language import BOOL, NUMBER, Name, Row, Scope, compile_expression
     from rules.sample import Sample
 
@@ -122,7 +106,7 @@ def evaluations() -> dict[str, Any]:
     return {
         "evaluations_s": count / _best(evaluate),
         "feed_readings_s": count
-        / _best(lambda: Instance.create(rule, 1, "a", False, {"v": 1}).feed(1, times, readings)),
+        / _best(lambda: feed(Instance.create(rule, 1, "a", False, {"v": 1}), 1, times, readings)),
         "observe_readings_s": count / 10 / _best(observe),
     }
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Final
 
-from bridge.cli.bench.rules import RULE, rule_file
+from bridge.cli.bench.rule_texts import RULE, rule_file
 from bridge.cli.bench.stage import start
 from bridge.cli.bench.usage import cpu_s, rss_mb
 from bridge.config import Settings
