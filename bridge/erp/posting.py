@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -13,7 +13,6 @@ from zoneinfo import ZoneInfo
 
 import structlog
 
-from bridge.erp.connector import Found
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, ProductionPerformance
 
@@ -30,19 +29,20 @@ _PIECE_NAMES: Final = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A document of the system's: its id, what it carries of ours (empty: nothing), and its quantity in the system's unit."""
+    """A document of the system's: its id, what it carries of ours (empty: nothing), and its quantity in the system's unit.
+
+    `item` is the system's code of what it is of; empty where nobody asked.
+    """
 
     id: str
     reference: str
     quantity: Decimal
+    item: str = ""
 
 
-def find(documents: Iterable[Document], reference: str) -> Found:
-    """Whether one of the documents carries our reference."""
-    for document in documents:
-        if document.reference == reference:
-            return Found(is_posted=True, external_id=document.id)
-    return Found(is_posted=False)
+def carrying(documents: Iterable[Document], reference: str) -> Document | None:
+    """The document that carries our reference."""
+    return next((document for document in documents if document.reference == reference), None)
 
 
 def check_total(event: MaterialActual, documents: Iterable[Document], before: Decimal, unit: str) -> None:
@@ -55,6 +55,21 @@ def check_total(event: MaterialActual, documents: Iterable[Document], before: De
         raise BusinessError(
             f"order {event.order_ref}: the system has {_plain(total)} {unit} posted, and {_plain(before)} {unit} came before this "
             f"event ({event.kind}): compare the postings and correct the system or this event, then replay it"
+        )
+
+
+def check_same(order_ref: str, document: str, there: Sequence[Decimal], ours: Sequence[Decimal]) -> None:
+    """Whether the document that carries an event's id is of the event's pieces; quantities in the system's unit.
+
+    An id follows from order and number. So a database that was restored from a backup gives ids anew that the system has, for other
+    pieces perhaps; and a person may have changed an event that was there already. Raises BusinessError where they differ.
+    """
+    if list(there) != list(ours):
+        shown, said = (" and ".join(_plain(each) for each in amounts) for amounts in (there, ours))
+        raise BusinessError(
+            f"order {order_ref}: the system has this event as {document}, of {shown}, and it is of other pieces now, {said}: it was "
+            "changed after it was sent, or the database was restored from a backup; compare the order with the system, then correct "
+            "this event and replay it, or settle it"
         )
 
 

@@ -36,6 +36,11 @@ class Units:
             if name in PIECES:
                 self._names |= {piece: theirs for piece in PIECES if piece not in table.units}
 
+    @property
+    def has_factors(self) -> bool:
+        """Whether any item is counted otherwise there: then a quantity says nothing without its item."""
+        return any(item.numerator != item.denominator for item in self._items.values())
+
     def code(self, item: str) -> str:
         """The system's code of an item of ours."""
         return self._items[item].code if item in self._items else item

@@ -9,7 +9,7 @@ from decimal import Decimal
 import pytest
 
 from bridge.errors import BusinessError
-from bridge.model.production import EventKind
+from bridge.model.production import EventKind, MaterialActual
 from tests.contract.scenes import ORDER, Scene, carry, pieces, quirks
 
 
@@ -64,6 +64,22 @@ async def test_lots_that_cannot_be_carried_are_not_dropped_without_a_word(connec
     except BusinessError as error:
         told = str(error)
     assert "L-1" in told or "serial" in told
+
+
+async def test_event_that_is_there_with_another_quantity_is_not_taken_for_posted(connector, kind, system_type):
+    """An event's id follows from its order and number: made anew after a database was restored, it may be of other pieces."""
+    if kind not in {EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.PERFORMANCE}:
+        return
+    scene = Scene(kind, quirks(system_type))
+    for _ in range(2):
+        event = await scene.next(connector)
+        await carry(connector, event)
+    is_whole = isinstance(event, MaterialActual)
+    more = {"quantity": Decimal(5), "cumulative": Decimal(7)} if is_whole else {"yielded": Decimal(5)}
+    for question in (connector.lookup, connector.plan, connector.verify):
+        with pytest.raises(BusinessError, match=r"other pieces|neither|completed with|says 5"):
+            await question(replace(event, **more))
+    assert (await connector.lookup(event)).is_posted
 
 
 async def test_master_data_of_a_good_configuration_has_no_problems(connector, system_type):

@@ -31,6 +31,7 @@ class SimulatedReceiver(Served):
         "test_answer_that_says_nothing_leaves_a_posting_unclear_and_a_question_transient": _ANY_2XX,
         "test_failure_while_the_document_is_looked_up_is_transient": _ANY_2XX,
         "test_wait_that_the_system_asks_for_is_handed_on_and_nothing_happened": _TELLS_NOTHING,
+        "test_event_that_is_there_with_another_quantity_is_not_taken_for_posted": _DECIDES,
         "test_bad_unit_is_refused_before_anything_is_sent": _DECIDES,
         "test_later_event_does_not_overtake_an_earlier_one": _DECIDES,
         "test_master_data_that_the_system_does_not_know_is_told_with_its_place": _TELLS_NOTHING,

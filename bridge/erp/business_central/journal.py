@@ -18,7 +18,7 @@ from bridge.erp.business_central.parts import Fact, Part, parts_of
 from bridge.erp.connector import Found, Step
 from bridge.erp.http import Request, to_step
 from bridge.erp.odata import literal
-from bridge.erp.posting import Document, check_total, json_number, order_unit, posting_day, quantity_of
+from bridge.erp.posting import Document, check_same, check_total, json_number, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
@@ -45,6 +45,7 @@ class Journal:
         """
         parts = parts_of(event)
         entries = await self._entries(parts)
+        self._check_same(event, parts, entries)
         if any(part.number not in entries for part in parts):
             return Found(is_posted=False, steps_done=0)
         return Found(is_posted=True, external_id=str(entries[parts[0].number].get("entryNumber")))
@@ -53,6 +54,7 @@ class Journal:
         """Enter a line, post it, for each part that is missing. Raises BusinessError where order, unit, quantity or total do not fit."""
         parts = parts_of(event)
         entries = await self._entries(parts)
+        self._check_same(event, parts, entries)
         missing = [part for part in parts if part.number not in entries]
         if not missing:
             return []
@@ -174,6 +176,17 @@ class Journal:
         for row in rows:
             found.setdefault(str(row.get("externalDocumentNumber")), row)
         return found
+
+    def _check_same(self, event: Fact | Reversal, parts: Sequence[Part], entries: Mapping[str, Row]) -> None:
+        """Raise BusinessError where an entry that carries a part's number is of other pieces."""
+        fact = event.reverses if isinstance(event, Reversal) else event
+        for part in parts:
+            if (entry := entries.get(part.number)) is not None:
+                item = getattr(fact, "item", "") or self._units.ours(str(entry.get("itemNumber", "")))
+                amounts = (abs(part.good), abs(part.scrap))
+                ours = [self._units.posted(each, fact.uom, item, self._settings.digits).quantity for each in amounts]
+                there = [abs(quantity_of(entry.get(field) or 0)) for field in ("quantity", "scrapQuantity")]
+                check_same(event.order_ref, str(entry.get("entryNumber")), there, ours)
 
     async def _documents(self, event: MaterialActual, order: Row, parts: Sequence[Part]) -> list[Document]:
         """The order's entries of the event's kind, but its own; what was taken back takes nothing from what events counted."""

@@ -19,7 +19,7 @@ from bridge.config.settings.erpnext import ErpNextSettings
 from bridge.erp.connector import Found
 from bridge.erp.erpnext.site import Filter, Row, Site, resource
 from bridge.erp.http import Request
-from bridge.erp.posting import Document, check_total, json_number, local_time, order_unit, quantity_of
+from bridge.erp.posting import Document, check_same, check_total, json_number, local_time, order_unit, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
@@ -61,6 +61,7 @@ class StockEntries:
         entry = await self._entry(str(event.event_id))
         if entry is None:
             return Found(is_posted=False, steps_done=0)
+        await self._check_same(event, entry)
         is_posted = entry.get("docstatus") != 0
         return Found(is_posted, str(entry["name"]), None if is_posted else _ALL_STEPS)
 
@@ -69,7 +70,7 @@ class StockEntries:
 
         Raises BusinessError where order, unit, quantity, batch or total do not fit.
         """
-        if _says_nothing(event) or (await self._entry(str(event.event_id))) is not None:
+        if _says_nothing(event) or (await self.find(event)).external_id is not None:
             return []
         order = await self._order(event.order_ref)
         if order.get("docstatus") != 1 or order.get("status") not in OPEN:
@@ -217,7 +218,18 @@ class StockEntries:
         return order
 
     async def _entry(self, event_id: str) -> Row | None:
-        return await self._site.first(ENTRY, ["docstatus"], [[self._settings.event_id_field, "=", event_id]])
+        fields = ["docstatus", "fg_completed_qty", "process_loss_qty"]
+        return await self._site.first(ENTRY, fields, [[self._settings.event_id_field, "=", event_id]])
+
+    async def _check_same(self, event: Made | Reversal, entry: Row) -> None:
+        """Raise BusinessError where the entry with the event's id is of other pieces; what was consumed stands in its rows only."""
+        if isinstance(event, Reversal) or event.kind is EventKind.CONSUMED:
+            return
+        order = await self._order(event.order_ref) if self._units.has_factors else {}
+        good, lost = (self._quantity(each, event, order) for each in _quantities(event))
+        loss = quantity_of(entry.get("process_loss_qty") or 0)
+        there = quantity_of(entry.get("fg_completed_qty")) - loss if good else Decimal(0)
+        check_same(event.order_ref, str(entry["name"]), [there, loss], [good, lost])
 
     async def _documents(self, event: MaterialActual) -> list[Document]:
         """What the order's entries say of the event's kind: good pieces, or scrap alone (also where it was cancelled since)."""

@@ -20,6 +20,7 @@ from bridge.erp.odoo19 import drafts, lots, master_data
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import as_pattern, from_odoo, plain
 from bridge.erp.odoo19.production import Production, check_unit, find, read_chain, shown
+from bridge.erp.posting import check_same
 from bridge.erp.quantity import to_decimal, to_number
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, Reversal
@@ -93,10 +94,13 @@ async def find_reversed(client: OdooClient, event: Reversal) -> Found:
 
 
 async def find_scrapped(client: OdooClient, event: Scrapped) -> Found:
-    """Whether the components of the event's pieces are all scrapped; the id is the first scrap's."""
+    """Whether the components of the event's pieces are all scrapped; the id is the first scrap's.
+
+    Raises BusinessError where they are those of other pieces.
+    """
     parts = await _components(client, event, _latest(await read_chain(client, event.order_ref, with_cancelled=True)))
     domain = [["origin", "=like", f"{as_pattern(_origin(event.order_ref, event.event_id))} component %"]]
-    return await _found(client, domain, len(parts))
+    return await _found(client, domain, len(parts), event)
 
 
 async def plan_reversed(client: OdooClient, event: Reversal, uom: str, settings: OdooSettings) -> list[Step]:
@@ -210,8 +214,12 @@ async def _steps(client: OdooClient, parts: Sequence[Part], reason: str, setting
     return steps
 
 
-async def _found(client: OdooClient, domain: list[Any], wanted: int) -> Found:
+async def _found(client: OdooClient, domain: list[Any], wanted: int, event: Scrapped | None = None) -> Found:
     done = [record for record in await drafts.find(client, domain) if record["state"] == "done"]
+    for record in done:
+        origin = read_origin(str(record.get("origin", "")))
+        if event and origin and (pieces := pieces_of(origin)) is not None:
+            check_same(event.order_ref, f"scrap {record['id']}", [pieces], [event.pieces])
     return Found(is_posted=True, external_id=str(done[0]["id"])) if len(done) >= wanted else Found(is_posted=False)
 
 

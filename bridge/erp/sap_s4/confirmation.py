@@ -15,7 +15,7 @@ from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
 from bridge.erp.odata import literal
-from bridge.erp.posting import Document, check_total, order_unit, posting_day, quantity_of
+from bridge.erp.posting import Document, check_same, check_total, order_unit, posting_day, quantity_of
 from bridge.erp.quantity import Units
 from bridge.erp.sap_s4.goods import DIGITS, edm_day, released_order
 from bridge.erp.sap_s4.odata import Draft, Gateway, Row, fitting
@@ -36,15 +36,21 @@ class Confirmations:
         self._units = units
 
     async def find(self, event: Confirmed) -> Found:
-        """The confirmation that carries the event's id."""
+        """The confirmation that carries the event's id. Raises BusinessError where it is of other pieces."""
         row = of(await self.rows(event.order_ref), event.event_id)
-        return Found(is_posted=False) if row is None else Found(is_posted=True, external_id=number(row))
+        if row is None:
+            return Found(is_posted=False)
+        # With factors the order says what it makes.
+        order = await released_order(self._gateway, event.order_ref, is_open=False) if self._units.has_factors else {}
+        self._check_same(event, row, order)
+        return Found(is_posted=True, external_id=number(row))
 
     async def plan(self, event: Confirmed) -> list[Draft]:
         """The confirmation; none where SAP has it. Raises BusinessError where order, unit, code or total do not fit."""
         order = await released_order(self._gateway, event.order_ref, is_open=True)
         rows = await self.rows(event.order_ref)
-        if of(rows, event.event_id) is not None:
+        if (row := of(rows, event.event_id)) is not None:
+            self._check_same(event, row, order)
             return []
         if isinstance(event, MaterialActual):
             item, unit = self._unit(event, order)
@@ -80,6 +86,12 @@ class Confirmations:
         """All confirmations and cancellations of an order."""
         query = {"$filter": f"OrderID eq {literal(order_ref)}"}
         return await self._gateway.rows(CONFIRMATIONS, query, order="ConfirmationGroup,ConfirmationCount")
+
+    def _check_same(self, event: Confirmed, row: Row, order: Row) -> None:
+        item = self._units.ours(str(order.get("Material", "")))
+        ours = [self._units.posted(each, event.uom, item, DIGITS).quantity for each in quantities(event)]
+        there = [quantity_of(row.get(f"Confirmation{what}Quantity")) for what in ("Yield", "Scrap")]
+        check_same(event.order_ref, number(row), there, ours)
 
     def _unit(self, event: Confirmed, order: Row) -> tuple[str, str]:
         """Our item of the order, and the unit of its confirmations."""

@@ -14,7 +14,16 @@ from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.erp.connector import Found
 from bridge.erp.http import Request
 from bridge.erp.odata import literal
-from bridge.erp.posting import Document, check_total, find, key16, order_unit, posting_day, quantity_of
+from bridge.erp.posting import (
+    Document,
+    carrying,
+    check_same,
+    check_total,
+    key16,
+    order_unit,
+    posting_day,
+    quantity_of,
+)
 from bridge.erp.quantity import Posted, Units
 from bridge.erp.sap_s4.odata import Draft, Gateway, Row, fitting
 from bridge.errors import BusinessError
@@ -24,7 +33,7 @@ ITEMS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentItem"
 HEADERS: Final = "API_MATERIAL_DOCUMENT_SRV/A_MaterialDocumentHeader"
 ORDERS: Final = "API_PRODUCTION_ORDER_2_SRV/A_ProductionOrder_2"
 ITEM_KEY: Final = "MaterialDocumentYear,MaterialDocument,MaterialDocumentItem"  # whole: pages of equal keys overlap
-_WANTED: Final = f"{ITEM_KEY},QuantityInEntryUnit,to_MaterialDocumentHeader/ReferenceDocument"
+_WANTED: Final = f"{ITEM_KEY},Material,QuantityInEntryUnit,to_MaterialDocumentHeader/ReferenceDocument"
 LONGEST_ORDER: Final = 12  # a longer number is none of SAP's, and no value for its property
 DIGITS: Final = 3  # of a quantity (QUAN 13,3)
 _RECEIPT: Final = ("02", "101")
@@ -41,9 +50,12 @@ class Goods:
         self._units = units
 
     async def find(self, event: MaterialActual | Reversal) -> Found:
-        """The document with the event's reference, among those of its order and movement type."""
+        """The document with the event's reference, among those of its order and movement type.
+
+        Raises BusinessError where it is of other pieces.
+        """
         _, movement = _kind(event)
-        return find(await self._documents(event.order_ref, movement, ""), key16(event.event_id))
+        return self._found(event, await self._documents(event.order_ref, movement, ""))
 
     async def plan(self, event: MaterialActual | Reversal) -> list[Draft]:
         """The document; none where SAP has it. Raises BusinessError where order, unit, quantity or total do not fit."""
@@ -53,7 +65,7 @@ class Goods:
         order = await released_order(self._gateway, event.order_ref, is_open=not isinstance(event, Reversal))
         consumed = self._units.code(actual.item) if actual.use is MaterialUse.CONSUMED else ""
         documents = await self._documents(event.order_ref, movement, consumed)
-        if find(documents, key16(event.event_id)).is_posted:
+        if self._found(event, documents).is_posted:
             return []
         if actual.serials and event.quantity != actual.quantity:
             raise BusinessError(
@@ -67,6 +79,17 @@ class Goods:
         item = self._item(actual, order, posted, movement, consumed)
         request = Request("POST", HEADERS, is_repeatable=False, json=self._header(event, code, item))
         return [Draft(f"post {event.kind}", event.event_id, request)]
+
+    def _found(self, event: MaterialActual | Reversal, documents: list[Document]) -> Found:
+        document = carrying(documents, key16(event.event_id))
+        if document is None:
+            return Found(is_posted=False)
+        actual = event.reverses if isinstance(event, Reversal) else event
+        assert isinstance(actual, MaterialActual)
+        item = actual.item or self._units.ours(document.item)
+        posted = self._units.posted(event.quantity, actual.uom, item, DIGITS)
+        check_same(event.order_ref, document.id, [document.quantity], [posted.quantity])
+        return Found(is_posted=True, external_id=document.id)
 
     def _posted(self, quantity: Decimal, actual: MaterialActual, order: Row) -> Posted:
         item = actual.item or self._units.ours(str(order.get("Material", "")))
@@ -129,7 +152,8 @@ def _document(row: Row) -> Document:
     reference = header.get("ReferenceDocument") if isinstance(header, dict) else None
     try:
         number = f"{row['MaterialDocument']}/{row['MaterialDocumentYear']}"
-        return Document(number, str(reference or ""), quantity_of(row["QuantityInEntryUnit"]))
+        quantity = quantity_of(row["QuantityInEntryUnit"])
+        return Document(number, str(reference or ""), quantity, str(row.get("Material", "")))
     except KeyError as error:
         raise BusinessError(f"SAP gives a goods movement without {error}") from error
 
