@@ -25,13 +25,13 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
         settings = load_settings(file)
     except ConfigError as error:
         return _report(error.problems, err)
-    from bridge.cli.erp import carried_kinds, connector_problems, master_data_problems
+    from bridge.cli.erp import carried_kinds, connector_problems, master_data_problems, relay_problems
     from bridge.cli.stock_levels import level_problems, unknown_levels
     from rules.rulebook import check_rules
 
     if problems := [*check_rules(settings, carried_kinds(settings)), *connector_problems(settings, file)]:
         return _report(problems, err)
-    if problems := level_problems(settings, file):
+    if problems := [*level_problems(settings, file), *relay_problems(settings, file)]:
         return _report(problems, err)
     if is_online and (problems := [*master_data_problems(settings, file), *unknown_levels(settings, file)]):
         return _report(problems, err)

@@ -15,6 +15,7 @@ from rich.markup import escape
 
 from bridge.config import Settings, load_settings, places
 from bridge.config.settings import ConnectorSettings
+from bridge.config.settings.notify import targets_of
 from bridge.errors import AmorError, ConfigError, ConnectorError, Problem, SetupError
 from bridge.model.production import EventKind
 
@@ -123,6 +124,19 @@ def connector_problems(settings: Settings, file: Path) -> list[Problem]:
             place = ("connector", index, "tls")
             problems.append(Problem(str(file), places.line_of(lines, place), 0, f"connector[{index}].tls", str(error)))
     return problems
+
+
+def relay_problems(settings: Settings, file: Path) -> list[Problem]:
+    """Roles of [relay] that nobody has: what they were to be told would be told to nobody."""
+    lines = places.places(file.read_text(encoding="utf-8"))
+    return [
+        Problem(
+            str(file), places.line_of(lines, ("relay", "notify", index)), 0, f"relay.notify[{index}]",
+            f"nobody has the role {role}: give it to a connector of type apprise (roles), or take it away",
+        )
+        for index, role in enumerate(settings.relay.notify)
+        if not targets_of(settings.connector, role)
+    ]  # fmt: skip
 
 
 def carried_kinds(settings: Settings) -> dict[str, frozenset[EventKind]]:

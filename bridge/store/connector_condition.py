@@ -18,12 +18,16 @@ FRESH: Final = timedelta(seconds=16)  # of a relay that has said nothing for so 
 
 
 class Told(NamedTuple):
-    """A connector as its relay finds it: state works, failing or refused; `wait` until it is tried again, None while it works."""
+    """A connector as its relay finds it: state works, failing or refused; `wait` until it is tried again, None while it works.
+
+    `is_proven`: it works, and has taken a request since it failed last, or since the relay began.
+    """
 
     connector: str
     state: str
     reason: str
     wait: timedelta | None
+    is_proven: bool = False
 
 
 async def tell(connection: Connection, relay: UUID, told: Sequence[Told], *, is_news: bool) -> None:
@@ -34,6 +38,7 @@ async def tell(connection: Connection, relay: UUID, told: Sequence[Told], *, is_
         "states": [each.state for each in told],
         "reasons": [storable(each.reason) for each in told],
         "waits": [each.wait for each in told],
+        "proven": [each.is_proven for each in told],
     }
     async with connection.transaction():
         await connection.execute(_QUERIES.tell, columns)

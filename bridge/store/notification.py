@@ -18,7 +18,7 @@ _QUERIES: Final = load("notification")
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """Something to tell. `key` makes it unique for each target; `subject_ref` is alarm:<id> or ticket:<id>."""
+    """Something to tell. `key` makes it unique for each target; `subject_ref` is alarm:<id>, ticket:<id> or connector:<name>."""
 
     key: str
     severity: str
@@ -39,7 +39,7 @@ async def insert(connection: Connection, targets: Sequence[str], role: str, news
 
 
 async def open_targets(connection: Connection, now: datetime) -> list[str]:
-    """The targets that have something that is new, or whose time to be held is over."""
+    """The targets that have something that is new, or whose time to be held or gathered is over."""
     return [row["target"] async for row in await connection.execute(_QUERIES.open_targets, {"now": now})]
 
 
@@ -49,9 +49,10 @@ async def lock_target(connection: Connection, target: str) -> bool:
     return bool(row and row["taken"])
 
 
-async def new(connection: Connection, target: str, most: int = 500) -> list[Row]:
-    """What is new for a target, in the order in which it was written."""
-    return await (await connection.execute(_QUERIES.new, {"target": target, "most": most})).fetchall()
+async def new(connection: Connection, target: str, now: datetime, most: int = 500) -> list[Row]:
+    """What is new for a target and not gathered any more, in the order in which it was written; locked."""
+    wanted = {"target": target, "now": now, "most": most}
+    return await (await connection.execute(_QUERIES.new, wanted)).fetchall()
 
 
 async def queued_since(connection: Connection, target: str, since: datetime) -> list[datetime]:
@@ -61,7 +62,7 @@ async def queued_since(connection: Connection, target: str, since: datetime) -> 
 
 
 async def held(connection: Connection, target: str) -> list[Row]:
-    """What is held back for a target."""
+    """What is held back for a target; locked."""
     return await (await connection.execute(_QUERIES.held, {"target": target})).fetchall()
 
 

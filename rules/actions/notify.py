@@ -7,7 +7,8 @@ from typing import Final
 
 import structlog
 
-from bridge.config.settings import AppriseSettings, Settings
+from bridge.config.settings import Settings
+from bridge.config.settings.notify import targets_of
 from bridge.store import notification
 from bridge.store.database import Connection
 from bridge.store.notification import News
@@ -31,20 +32,11 @@ async def notify(connection: Connection, settings: Settings, occasion: Occasion)
 async def tell(connection: Connection, settings: Settings, roles: Sequence[str], news: News) -> None:
     """Write news for all targets of some roles; a role that nobody has is kept and logged, not dropped."""
     for role in roles:
-        targets = targets_of(settings, role)
+        targets = targets_of(settings.connector, role)
         if not targets:
             log.warning("nobody has the role: no connector of type apprise serves it", role=role, subject=news.subject)
         # A target that serves two of the roles is told once: its key is the same.
         await notification.insert(connection, targets, role, news)
-
-
-def targets_of(settings: Settings, role: str) -> list[str]:
-    """The connectors that reach the people of a role."""
-    return [
-        connector.name
-        for connector in settings.connector
-        if isinstance(connector, AppriseSettings) and role in connector.roles
-    ]
 
 
 def _news(occasion: Occasion) -> News:

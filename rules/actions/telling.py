@@ -42,7 +42,7 @@ async def tell_new(connection: Connection, settings: Settings, now: datetime) ->
 async def _tell_target(connection: Connection, target: AppriseSettings, now: datetime) -> int:
     queued = await notification.queued_since(connection, target.name, now - target.per)
     sent = 0
-    for row in await notification.new(connection, target.name):
+    for row in await notification.new(connection, target.name, now):
         hold = decide(target, Severity(row["severity"]), now, queued)
         if hold:
             await notification.hold(connection, row["id"], hold.why, hold.until)

@@ -1,13 +1,16 @@
 -- How relays find their connectors.
 
 -- name: tell
-insert into connector_condition (connector, relay, state, reason, until)
-select c.connector, %(relay)s, c.state, c.reason, now() + c.wait
-from unnest(%(connectors)s::text [], %(states)s::text [], %(reasons)s::text [], %(waits)s::interval []) as c (connector, state, reason, wait)
+insert into connector_condition (connector, relay, state, reason, until, is_proven)
+select c.connector, %(relay)s, c.state, c.reason, now() + c.wait, c.is_proven
+from
+    unnest(%(connectors)s::text [], %(states)s::text [], %(reasons)s::text [], %(waits)s::interval [], %(proven)s::boolean [])
+    as c (connector, state, reason, wait, is_proven)
 on conflict (connector, relay) do update
 set
     since = case when connector_condition.state = excluded.state then connector_condition.since else now() end,
-    state = excluded.state, reason = excluded.reason, until = excluded.until, heard_at = now();
+    state = excluded.state, reason = excluded.reason, until = excluded.until, is_proven = excluded.is_proven,
+    heard_at = now();
 
 -- name: say_so
 select pg_notify('amor_live', 'connector:0');

@@ -15,18 +15,20 @@ returning id;
 select pg_try_advisory_xact_lock(hashtextextended('amor notify|' || %(target)s, 0)) as taken;
 
 -- name: open_targets
--- Targets that have something that is new, or held until now.
+-- Targets that have something that is new, or held or gathered until now.
 select target
 from notification
-where state = 'new' or (state = 'held' and release_at <= %(now)s)
+where state in ('new', 'held') and (release_at <= %(now)s or (state = 'new' and release_at is null))
 group by target;
 
 -- name: new
+-- Locked, so that nothing is added to what is being sent.
 select id, key, role, severity, subject, body, subject_ref, occurred_at
 from notification
-where target = %(target)s and state = 'new'
+where target = %(target)s and state = 'new' and coalesce(release_at, %(now)s) <= %(now)s
 order by id
-limit %(most)s;
+limit %(most)s
+for update;
 
 -- name: queued_since
 -- When the messages of the span that counts went on to the outbox; a digest is one.
@@ -40,7 +42,8 @@ order by queued_at;
 select id, key, role, severity, subject, body, subject_ref, occurred_at, held_for, release_at
 from notification
 where target = %(target)s and state = 'held'
-order by id;
+order by id
+for update;
 
 -- name: hold
 update notification set state = 'held', held_for = %(held_for)s, release_at = %(release_at)s where id = %(id)s;

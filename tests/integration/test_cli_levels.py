@@ -93,3 +93,11 @@ async def test_item_and_location_that_the_system_does_not_know_are_told_with_the
     assert (code, lines) == (2, [1, 7])
     assert "erp: knows no stock of no-such-item:" in text
     assert "erp: knows no stock of HSG-L1 at MOON:" in text
+
+
+async def test_role_of_the_relay_that_nobody_has_is_named_with_its_line(check):
+    people = '[[connector]]\ntype = "apprise"\nname = "mail"\nurl = "json://localhost"\nroles = ["support"]\n'
+    _, printed, lines = await check("", more=people + '[relay]\nnotify = [\n  "support",\n  "nobody",\n]\n')
+    assert "relay.notify[1]: nobody has the role nobody" in printed
+    assert len(lines) == 1
+    assert (await check("", more=people + '[relay]\nnotify = ["support"]\n'))[0] == 0

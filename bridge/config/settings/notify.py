@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+from collections.abc import Iterable
 from datetime import time, timedelta
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo
@@ -151,6 +152,11 @@ class TagWriteSettings(RateTable):
             if not getattr(tag, field):
                 raise ValueError(f"{tag.equipment} {tag.tag}: give its {field}")
         return self
+
+
+def targets_of(connectors: Iterable[object], role: str) -> list[str]:
+    """Of these connectors the names of those that reach the people of a role."""
+    return [table.name for table in connectors if isinstance(table, AppriseSettings) and role in table.roles]
 
 
 OperatorConnector = Annotated[AppriseSettings | TagWriteSettings, Field(discriminator="type")]

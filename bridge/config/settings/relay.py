@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import time
+from datetime import time, timedelta
 
 from pydantic import Field
 
-from bridge.config.settings.table import Table
+from bridge.config.settings.table import Duration, Table
+from bridge.model.alarm import Severity
 
 
 class RelaySettings(Table):
@@ -14,6 +15,17 @@ class RelaySettings(Table):
 
     reconcile: bool = Field(True, description="Compare what was made, posted and booked once a day. Default true.")
     reconcile_at: time = Field(time(2, 30), description="... at this time of the plant's clock. Default 02:30.")
+    notify: list[str] = Field(
+        default_factory=list,
+        description="Roles that are told of events that wait for a person and of connectors in trouble; connectors of type apprise say "
+        "which they serve. Default none: the page and the log tell.",
+    )
+    notify_severity: Severity = Field(Severity.HIGH, description="... with this severity. Default high.")
+    notify_after: Duration = Field(
+        timedelta(minutes=10),
+        ge=timedelta(0),
+        description='A system that fails is told of when it has failed for so long. A refused key is told of at once. Default "10 min".',
+    )
 
 
 class StockLevel(Table):

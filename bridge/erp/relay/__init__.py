@@ -30,6 +30,7 @@ from bridge.erp.relay.inbound import follow
 from bridge.erp.relay.questions import answer_questions
 from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
+from bridge.erp.relay.telling import Audience
 from bridge.erp.webhook.listener import receive
 from bridge.errors import SetupError
 from bridge.model.production import EventKind
@@ -51,14 +52,15 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
     database = Availability("database")
     async with AsyncExitStack() as stack, asyncio.TaskGroup() as group:
         tasks: list[asyncio.Task[None]] = []
-        lanes = [await _open(table, rhythm, stack) for table in settings.connector]
+        audience = Audience.of(settings)
+        lanes = [await _open(table, rhythm, stack, audience) for table in settings.connector]
         for lane, table in zip(lanes, settings.connector, strict=True):
             tasks += [
                 group.create_task(_with_database(dsn, task, stop, database, rhythm))
                 for task in _tasks(lane, table, settings)
             ]
         if lanes:
-            tell = partial(tell_conditions, lanes, uuid4())
+            tell = partial(tell_conditions, lanes, audience, uuid4())
             tasks.append(group.create_task(_with_database(dsn, tell, stop, database, rhythm)))
             tasks.append(
                 group.create_task(_with_database(dsn, partial(_tell_of_others, lanes), stop, database, rhythm))
@@ -74,7 +76,7 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
     log.info("relay stopped")
 
 
-async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack) -> Lane:
+async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack, audience: Audience) -> Lane:
     connector = await stack.enter_async_context(make(table))
     return Lane(
         name=table.name,
@@ -85,6 +87,7 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack)
         rhythm=rhythm,
         wake=asyncio.Event(),
         gate=Gate(table.name, rhythm, rate_per_s=table.rate_per_s, burst=table.burst),
+        audience=audience,
     )
 
 

@@ -17,6 +17,7 @@ import random
 import time
 from dataclasses import dataclass, field
 from datetime import timedelta
+from functools import partial
 from typing import Final
 
 import psycopg
@@ -28,6 +29,7 @@ from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
 from bridge.erp.relay.masking import said
 from bridge.erp.relay.rhythm import Rhythm
+from bridge.erp.relay.telling import Audience, tell_parked
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError, UnknownOutcome
 from bridge.model.production import OF_PRODUCTION
 from bridge.store import connector_control, relay
@@ -56,12 +58,13 @@ class Lane:
     wake: asyncio.Event
     gate: Gate
     stock_moved: asyncio.Event = field(default_factory=asyncio.Event)
+    audience: Audience = field(default_factory=Audience)
 
 
 async def dispatch(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
     """Carry events until `stop`. Raises psycopg errors where the database goes away; the streams in hand are free then."""
     await relay.prepare_session(connection)
-    journal = Journal(connection, lane.name, lane.settle)
+    journal = Journal(connection, lane.name, lane.settle, partial(tell_parked, lane.audience, lane.name))
     dispatcher = Dispatcher(lane, journal)
     tasks = [asyncio.create_task(work) for work in (dispatcher.run(connection, stop), journal.run(), journal.watch())]
     try:

@@ -35,12 +35,14 @@ ConditionState = Literal["works", "failing", "refused"]
 class Condition:
     """How a connector is, for people: it works, its system fails (the circuit is not closed), or refuses the key.
 
-    `until`: the event loop's time at which it is tried again; meaningless while it works.
+    `until`: the event loop's time at which it is tried again; meaningless while it works. `is_proven`: it works, and took a request since
+    it failed last, or since this relay began.
     """
 
     state: ConditionState
     reason: str = ""
     until: float = 0.0
+    is_proven: bool = False
 
 
 @dataclass(slots=True)
@@ -76,6 +78,7 @@ class Gate:
         self._openings = 0
         self._until = 0.0
         self._reason = ""
+        self._has_worked = False
         self.state: CircuitState = "closed"
         self.changed = asyncio.Event()  # set whenever `condition` may be another; who looks clears it
 
@@ -89,7 +92,9 @@ class Gate:
         """How the connector is now."""
         if self._refusals:
             return Condition("refused", self._reason, self._until)
-        return Condition("works") if self.state == "closed" else Condition("failing", self._reason, self._until)
+        if self.state == "closed":
+            return Condition("works", is_proven=self._has_worked)
+        return Condition("failing", self._reason, self._until)
 
     async def ready(self, stop: asyncio.Event) -> None:
         """Until the pause is over, or `stop`."""
@@ -107,8 +112,9 @@ class Gate:
         """The system took a request."""
         if self.state != "closed":
             self._log.info("works again", was_open=self._openings)
-        if self.condition.state != "works":
+        if self.condition.state != "works" or not self._has_worked:
             self.changed.set()
+        self._has_worked = True
         self.state, self._failures, self._refusals, self._openings = "closed", 0, 0, 0
         self._failing.clear()
 

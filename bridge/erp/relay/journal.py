@@ -21,6 +21,7 @@ from bridge.store.database import Connection
 from bridge.store.relay import Attempted, Claimed, Exchange, Finished, Head, Heads, Plan, Postponed
 
 T = TypeVar("T")
+TellParked = Callable[[Connection, Sequence[Postponed]], Awaitable[None]]
 
 _MOST: Final = 500  # writes of one transaction
 _ANSWER_S: Final = 5.0  # what the database may take for the smallest of statements while its session is said to live
@@ -66,12 +67,18 @@ class _Waiting:
 
 
 class Journal:
-    """The writes of one connector's dispatcher. `run` writes them; everything else may be called by many tasks at once."""
+    """The writes of one connector's dispatcher. `run` writes them; everything else may be called by many tasks at once.
 
-    def __init__(self, connection: Connection, connector: str, settle: timedelta) -> None:
+    `tell_parked` tells people of the events that a transaction parks, in that transaction.
+    """
+
+    def __init__(
+        self, connection: Connection, connector: str, settle: timedelta, tell_parked: TellParked | None = None
+    ) -> None:
         self._connection = connection
         self._connector = connector
         self._settle = settle
+        self._tell_parked = tell_parked
         self._waiting: deque[_Waiting] = deque()
         self._arrived = asyncio.Event()
         self._session = asyncio.Lock()
@@ -201,6 +208,9 @@ class Journal:
                 entry.stream for entry in entries if isinstance(entry, _Next) and entry.after not in overtaken
             ]:
                 begun = await relay.begin_next(connection, self._connector, streams, self._settle)
+            parked = [each for each in postponed if each.state == "parked" and each.id not in overtaken]
+            if parked and self._tell_parked is not None:  # last: what it locks is held for a moment only
+                await self._tell_parked(connection, parked)
         # Behind the commit, for who has the lock next must see it.
         await relay.release(connection, self._connector, [each.stream for each in entries if isinstance(each, _Free)])
         return begun, overtaken
