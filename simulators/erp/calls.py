@@ -6,11 +6,11 @@ Every model can be searched and read; what else may be called is in the tables o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from simulators.erp.errors import Forbidden, NotFound, WrongArguments
+from simulators.erp.errors import ContractError, Forbidden, NotFound, UserRefused, WrongArguments
 from simulators.erp.models import MODELS
 from simulators.erp.search import read, search
 from simulators.erp.store import Store
@@ -91,7 +91,10 @@ def write(call: Call) -> bool:
 
 
 def load(call: Call) -> dict[str, Any]:
-    """Import rows of texts: with the external id of a row before, the same record is written again; a mistake loads nothing."""
+    """Import rows of texts: with the external id of a row before, the same record is written again; a mistake loads nothing.
+
+    It is answered with 200 then too, whatever a create or a write refused: `ids` is false, and the messages say why.
+    """
     fields, data = call.list_of("fields"), call.list_of("data")
     messages = [
         {"type": "error", "message": f"Invalid value for {name}", "field": name}
@@ -101,26 +104,43 @@ def load(call: Call) -> dict[str, Any]:
     ]
     if messages:
         return {"ids": False, "messages": messages, "nextrow": 0}
-    return {"ids": [_load_row(call, dict(zip(fields, row, strict=True))) for row in data], "messages": [], "nextrow": 0}
+    try:
+        with call.store.savepoint():
+            ids = [_load_row(call, dict(zip(fields, row, strict=True))) for row in data]
+    except ContractError as refused:
+        return {"ids": False, "messages": [{"type": "error", "message": str(refused)}], "nextrow": 0}
+    return {"ids": ids, "messages": [], "nextrow": 0}
 
 
 def _load_row(call: Call, row: dict[str, str]) -> int:
     external = row.pop("id", "")
-    values = {name.removesuffix("/.id"): _imported(call.model, name, text) for name, text in row.items()}
-    known = [one for one in call.store.rows("ir.model.data") if external and one["name"] == external]
-    if known:
-        call.store.update(call.model, known[0]["res_id"], values, call.now)
-        return int(known[0]["res_id"])
-    number = call.store.create(call.model, values, call.now)
+    values = {name.partition("/")[0]: _imported(call, name, text) for name, text in row.items()}
+    methods = METHODS.get(call.model, {})
+    if external and (known := _known(call, external, call.model)) is not None:
+        methods.get("write", WRITE).run(replace(call, ids=[known], arguments={"vals": values}))
+        return known
+    [number] = methods.get("create", CREATE).run(replace(call, arguments={"vals_list": [values]}))
     if external:
         call.store.create("ir.model.data", {"name": external, "model": call.model, "res_id": number}, call.now)
-    return number
+    return int(number)
 
 
-def _imported(model: str, name: str, text: str) -> Any:
-    default = MODELS[model].defaults.get(name.removesuffix("/.id"))
-    if name.endswith("/.id"):
-        return [int(text)] if isinstance(default, list) else int(text)
+def _known(call: Call, external: str, model: str) -> int | None:
+    for one in call.store.rows("ir.model.data"):
+        if (one["name"], one["model"]) == (external, model):
+            return int(one["res_id"])
+    return None
+
+
+def _imported(call: Call, name: str, text: str) -> Any:
+    field, _, sub = name.partition("/")
+    default, target = MODELS[call.model].defaults.get(field), MODELS[call.model].many2one.get(field)
+    if sub and target is not None:
+        number = _known(call, text, target) if sub == "id" else int(text)
+        if number is None or call.store.find(target, number) is None:
+            kind = "external id" if sub == "id" else "database id"
+            raise UserRefused(f"No matching record found for {kind} '{text}' in field '{field}'")
+        return number
     return float(text) if isinstance(default, float) else text
 
 

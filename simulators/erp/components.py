@@ -104,6 +104,8 @@ def written(store: Store, number: int, values: Row, now: datetime) -> tuple[Row,
     quantity = exact(values.get("quantity", move["quantity"]))
     if "quantity" in values and move["state"] == "cancel":
         raise UserRefused("You cannot change a cancelled stock move, create a new line instead.")
+    if "product_uom" in values and move["state"] == "done":
+        raise UserRefused("You cannot change the UoM for a stock move that has been set to 'Done'.")
     if quantity < 0:
         raise UserRefused("Please enter a positive quantity.")
     if quantity != _round(store, quantity):

@@ -16,7 +16,9 @@ from fastapi.responses import JSONResponse, Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-import simulators.erp.scrap  # noqa: F401  # enters its methods in the table of calls, as the modules that it imports do
+# They enter their methods in the table of calls, as the modules that they import do.
+import simulators.erp.scrap
+import simulators.erp.transfers  # noqa: F401
 from simulators.erp.calls import parse_call
 from simulators.erp.errors import BrokenServer, ContractError, NotFound, Throttled, Unauthorized, WrongArguments
 from simulators.erp.failures import Failure, Failures, Mode

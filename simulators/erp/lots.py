@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from simulators.erp.calls import CREATE, LOAD, METHODS, Call, Method, create, load
+from simulators.erp.calls import CREATE, LOAD, METHODS, Call, Method, create
 from simulators.erp.components import ORDER
 from simulators.erp.errors import UserRefused
 from simulators.erp.models import Row
@@ -55,10 +53,4 @@ def _create_lot(call: Call) -> list[int]:
     return numbers
 
 
-def _load_lot(call: Call) -> dict[str, Any]:
-    answer = load(call)
-    _unique(call, answer["ids"] or [])
-    return answer
-
-
-METHODS["stock.lot"] = {"create": Method(_create_lot, CREATE.arguments), "load": Method(_load_lot, LOAD.arguments)}
+METHODS["stock.lot"] = {"create": Method(_create_lot, CREATE.arguments), "load": LOAD}

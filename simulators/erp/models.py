@@ -46,12 +46,16 @@ _PICKING = Model(
         "date_done": False,
         "picking_type_code": "outgoing",
         "picking_type_id": 2,
+        "location_id": 5,
+        "location_dest_id": 10,
         "company_id": 1,
     },
     {
         "partner_id": "res.partner",
         "sale_id": "sale.order",
         "picking_type_id": "stock.picking.type",
+        "location_id": "stock.location",
+        "location_dest_id": "stock.location",
         "company_id": "res.company",
     },
     "WH/OUT/{:05d}",
@@ -111,7 +115,6 @@ _EQUIPMENT = Model(
 
 _NAMED_ONLY = (
     "uom.uom",
-    "stock.picking.type",
     "res.partner",
     "res.company",
     "stock.scrap.reason.tag",
@@ -165,7 +168,21 @@ MODELS: dict[str, Model] = {
             {"model": False, "res_id": 0, "body": False, "message_type": "notification", "subtype_xmlid": False},
         ),
         Model("decimal.precision", {"name": False, "digits": 2}),
-        Model("stock.location", {"name": False, "complete_name": False, "usage": "internal"}),
+        Model(
+            "stock.location",
+            {"name": False, "complete_name": False, "usage": "internal", "warehouse_id": False},
+            {"warehouse_id": "stock.warehouse"},
+        ),
+        Model(
+            "stock.warehouse",
+            {"name": False, "code": False, "lot_stock_id": 5, "int_type_id": False},
+            {"lot_stock_id": "stock.location", "int_type_id": "stock.picking.type"},
+        ),
+        Model(
+            "stock.picking.type",
+            {"name": False, "code": "mrp_operation", "warehouse_id": 1, "active": True, "sequence_code": False},
+            {"warehouse_id": "stock.warehouse"},
+        ),
         *(Model(name, {"name": False}) for name in _NAMED_ONLY),
     )
 }

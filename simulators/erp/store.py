@@ -56,6 +56,18 @@ class Store:
             raise
         self._db.execute("commit")
 
+    @contextlib.contextmanager
+    def savepoint(self) -> Iterator[None]:
+        """Within a transaction: undo what happens inside when an exception leaves, and nothing else."""
+        self._db.execute("savepoint inside")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("rollback to inside")
+            raise
+        finally:
+            self._db.execute("release inside")
+
     def close_period(self) -> None:
         """Lock the books: nothing is posted any more."""
         self.count_up("period closed")
@@ -155,10 +167,10 @@ class Store:
         ).fetchall()
 
     def on_hand(self, product: int, location: int | None) -> float:
-        """Stock of a product, in one location or in all internal ones."""
+        """Stock of a product, in one location or in all; what is in production (7) or scrapped (9) is in no stock."""
         row = self._db.execute(
             "select coalesce(sum(cast(quantity as real)), 0) from move"
-            " where product_id = ? and (location_id = ? or ? is null) and location_id <> 9",
+            " where product_id = ? and (location_id = ? or ? is null) and location_id not in (7, 9)",  # virtual ones
             (product, location, location),
         ).fetchone()
         return float(row[0])
@@ -168,7 +180,8 @@ class Store:
         row = self._db.execute(
             "select coalesce(sum(json_extract(body, '$.quantity')), 0) from record where model = 'stock.move'"
             " and json_extract(body, '$.product_id') = ? and json_extract(body, '$.state') not in ('done', 'cancel')"
-            " and (json_extract(body, '$.location_id') = ? or ? is null)",
+            " and (json_extract(body, '$.location_id') = ? or ? is null)"
+            " and json_extract(body, '$.location_id') not in (7, 9)",
             (product, location, location),
         ).fetchone()
         return float(row[0])

@@ -24,7 +24,6 @@ _NAMES: dict[str, dict[int, str]] = {
     "uom.uom": {1: "Units"},
     "res.company": {1: "Acme Dortmund"},
     "stock.scrap.reason.tag": {1: "porosity", 2: "crack", 3: "dimension", 4: "surface", 5: "sawing"},
-    "stock.picking.type": {2: "Dortmund: Delivery Orders", 11: "Dortmund: line1", 12: "Dortmund: line2"},
     "res.partner": {1: "Ruhr Pumps", 2: "Nordwind Drives", 3: "Hafen Cranes", 4: "Eifel Gears", 5: "Alpen Lifts"},
     "maintenance.team": {1: "Internal Maintenance"},
     "maintenance.equipment.category": {1: "Machine tools"},
@@ -42,10 +41,18 @@ _STAGES: dict[int, Row] = {
     4: {"name": "Scrap", "sequence": 4, "done": True},
 }
 _LOCATIONS: dict[int, Row] = {
-    5: {"name": "Stock", "complete_name": "WH/Stock", "usage": "internal"},
+    5: {"name": "Stock", "complete_name": "WH/Stock", "usage": "internal", "warehouse_id": 1},
     7: {"name": "Production", "complete_name": "Virtual Locations/Production", "usage": "production"},
-    8: {"name": "Quarantine", "complete_name": "WH/Quarantine", "usage": "internal"},
+    8: {"name": "Quarantine", "complete_name": "WH/Quarantine", "usage": "internal", "warehouse_id": 1},
     9: {"name": "Scrap", "complete_name": "Virtual Locations/Scrap", "usage": "inventory"},
+    10: {"name": "Customers", "complete_name": "Partners/Customers", "usage": "customer"},
+}
+# As Odoo makes a warehouse's operation types: the one of internal transfers is archived until there are several locations.
+_OPERATIONS: dict[int, Row] = {
+    2: {"name": "Dortmund: Delivery Orders", "code": "outgoing", "sequence_code": "OUT"},
+    3: {"name": "Dortmund: Internal Transfers", "code": "internal", "sequence_code": "INT", "active": False},
+    11: {"name": "Dortmund: line1", "sequence_code": "MO"},
+    12: {"name": "Dortmund: line2", "sequence_code": "MO"},
 }
 COMPONENTS = (3, 4)
 """What one piece is made of, one of each."""
@@ -58,6 +65,9 @@ def found(store: Store, seed: int, orders_per_line: int, quantity: tuple[int, in
     if store.counted("founded"):
         return
     store.count_up("founded")
+    store.create("stock.warehouse", {"name": "Dortmund", "code": "WH", "int_type_id": 3}, now, 1)
+    for number, operation in _OPERATIONS.items():
+        store.create("stock.picking.type", operation, now, number)
     for model, names in _NAMES.items():
         for number, name in names.items():
             store.create(model, {"name": name}, now, number)
