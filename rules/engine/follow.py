@@ -15,6 +15,7 @@ from typing import Final
 import structlog
 
 from bridge.config.settings import Settings
+from bridge.errors import AmorError
 from bridge.store import alarm, cursor, rule
 from bridge.store.cursor import Batch, Cursor
 from bridge.store.database import Connection
@@ -115,8 +116,8 @@ class Follower:
         memory, self._memory = self._memory, None  # until this transaction is committed, nothing in memory is true
         try:
             return await self._transact(connection, memory, now)
-        except writing.REFUSALS as error:
-            log.warning("the database refuses a part: each is written by itself", error=str(error).strip())
+        except (*writing.REFUSALS, AmorError) as error:
+            log.warning("a part cannot be written: each is written by itself", error=str(error).strip())
             return await self._transact(connection, None, now, is_careful=True)
 
     async def _transact(
@@ -163,7 +164,7 @@ class Follower:
         await journal.update_alarms(connection, plant.touched, rows)
         await writer.raise_failures(plant.touched)
         await suppression.update(connection, plant, plant.touched)
-        await book.post(connection, clock)
+        await book.post(connection, clock, is_careful=is_careful)
         await rule.save_checkpoints(connection, list(checkpoints.due(plant.touched, plant.versions)))
         await rule.save_states(connection, plant.changed_states())
         memory.cursors = await cursor.move(connection, WORKER, plant.done())

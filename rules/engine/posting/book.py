@@ -18,7 +18,7 @@ from bridge.store import posting, production_count
 from bridge.store.database import Connection
 from bridge.store.posting import Purpose
 from bridge.store.production_count import Unposted
-from rules.engine.posting import writing
+from rules.engine.posting import refused, writing
 from rules.engine.posting.duty import Duty, duties_of
 from rules.engine.posting.waiting import Clock, Ended, Key, Waiting
 from rules.rulebook.model import Rulebook
@@ -120,13 +120,17 @@ class PostingBook:
         """Whether anything is to be posted now."""
         return any(waiting.is_due(clock) for waiting in self._waiting.values())
 
-    async def post(self, connection: Connection, clock: Clock) -> int:
-        """Write the postings that are due in the caller's transaction; returns how many pieces they are."""
+    async def post(self, connection: Connection, clock: Clock, *, is_careful: bool = False) -> int:
+        """Write the postings that are due in the caller's transaction; returns how many pieces they are.
+
+        `is_careful` writes each by itself, and puts off what is refused.
+        """
+        write = refused.write if is_careful else writing.write
         pieces, posted = 0, set()
         for key in sorted(self._waiting):  # one order of locks for all who post
             waiting = self._waiting[key]
             if waiting.is_due(clock):
-                pieces += await writing.write(connection, waiting, clock)
+                pieces += await write(connection, waiting, clock)
                 if waiting.duty.action.kind is EventKind.WIP_TO_FG:
                     self._try_again(key.order_number)
                 else:
