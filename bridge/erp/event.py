@@ -53,6 +53,8 @@ def _consumed(payload: Mapping[str, Any]) -> MaterialActual:
 
 def _material_actual(payload: Mapping[str, Any], use: MaterialUse, disposition: Disposition) -> MaterialActual:
     quantity, cumulative = _share(payload)
+    if use is MaterialUse.PRODUCED:
+        _check_serials(payload, quantity)
     return MaterialActual(
         event_id=uuid.UUID(payload["event_id"]),
         order_ref=_name(payload, "order_ref"),
@@ -67,7 +69,7 @@ def _material_actual(payload: Mapping[str, Any], use: MaterialUse, disposition: 
         reason=str(payload.get("reason", "")),
         item=str(payload.get("item", "")),
         lot=str(payload.get("lot", "")),
-        serials=tuple(str(serial) for serial in payload.get("serials", [])),
+        serials=tuple(str(serial) for serial in payload.get("serials") or ()),
         location=str(payload.get("location", "")),
     )
 
@@ -162,6 +164,19 @@ def _tag_write(payload: Mapping[str, Any]) -> TagWrite:
         cause=str(payload["cause"]),
         occurred_at=_instant(payload["occurred_at"]),
     )
+
+
+def _check_serials(payload: Mapping[str, Any], quantity: Decimal) -> None:
+    """What a rule wrote without its serial numbers goes out when a person has named each piece of it, and not before."""
+    serials = payload.get("serials") or []
+    if not isinstance(serials, list):
+        raise TypeError(f"serials: {serials!r} is no list")
+    missing = payload.get("serials_missing")
+    if missing and not len(set(serials)) == len(serials) == quantity:
+        raise BusinessError(
+            f"serial numbers are missing: {missing}. Of {quantity} pieces {len(set(serials))} have one: name all of them "
+            """(amor outbox edit NUMBER --set 'serials=["S1", "S2"]'), then replay the event"""
+        )
 
 
 def _name(payload: Mapping[str, Any], name: str) -> str:

@@ -10,8 +10,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
+import psycopg
 from psycopg.types.json import Jsonb
 
+from bridge.errors import AmorError
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
@@ -75,9 +77,20 @@ async def edits(connection: Connection, outbox_id: int) -> list[Row]:
 async def edit(
     connection: Connection, outbox_id: int, changes: dict[str, Any], actor: str, reason: str
 ) -> dict[str, Any] | None:
-    """Change fields of a parked row's payload, kept with who did it and why; the payload after, None where it is not parked."""
+    """Change fields of a parked row's payload, kept with who did it and why; the payload after, None where it is not parked.
+
+    Raises AmorError for a serial number that another event of the connector has for the same item.
+    """
     values = {"id": outbox_id, "changes": Jsonb(changes), "actor": actor, "reason": reason}
-    row = await (await connection.execute(_QUERIES.edit, values)).fetchone()
+    try:
+        async with connection.transaction():
+            row = await (await connection.execute(_QUERIES.edit, values)).fetchone()
+    except psycopg.errors.UniqueViolation as error:
+        if error.diag.table_name != "posted_serial":
+            raise
+        raise AmorError(
+            f"{error.diag.message_primary}: a piece is posted once; look at it with `amor outbox show`"
+        ) from error
     return None if row is None else row["after"]
 
 

@@ -15,7 +15,10 @@ _QUERIES: Final = load("production_count")
 
 @dataclass(frozen=True, slots=True)
 class Unposted:
-    """A count that a posting may take. `kind` is that of CountKind; `lot` empty where the machine names none."""
+    """A count that a posting may take. `kind` is that of CountKind; `lot` and `serial` are empty where the machine names none.
+
+    `serial_pieces` is how many pieces were counted at the instant that the serial number was told of: it is this piece's where it is 1.
+    """
 
     id: int
     equipment_id: int
@@ -29,6 +32,8 @@ class Unposted:
     lot: str
     path: str
     equipment_class: str | None
+    serial: str = ""
+    serial_pieces: int = 0
 
 
 class Posted(NamedTuple):
@@ -79,7 +84,8 @@ def unposted_of(row: Row) -> Unposted:
     """A count from a row of its table with the path and class of its equipment."""
     return Unposted(
         row["id"], row["equipment_id"], row["tag_id"], row["ts"], row["kind"], row["qty"], row["order_number"],
-        row["reason"], row["is_final"], row["lot"], row["path"], row["class"],
+        row["reason"], row["is_final"], row["lot"], row["path"], row["class"], row["serial"] or "",
+        row["serial_pieces"] or 0,
     )  # fmt: skip
 
 

@@ -34,6 +34,7 @@ _ALL: Final[Mapping[str, tuple[str, ValueKind]]] = {
     "reason": ("Reason", "text"),
     "lot": ("Lot", "text"),
     "serials": ("Serial numbers", "texts"),
+    "serials_missing": ("Why serial numbers are missing", "fixed"),
     "location": ("Location", "text"),
     "occurred_at": ("Happened at", "instant"),
     "started_at": ("Began at", "instant"),

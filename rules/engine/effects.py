@@ -11,13 +11,12 @@ import structlog
 
 from bridge.model.production import MachineState
 from bridge.model.reading import DeadLetter
-from bridge.store import dead_letter, machine_state, production_count
+from bridge.store import dead_letter, machine_state, production_count, serial
 from bridge.store.database import Connection
 from bridge.store.production_count import Unposted
 from rules.engine.plant import Plant
 from rules.engine.posting import PostingBook
 from rules.engine.posting.waiting import Ended
-from rules.production.accounting import LONGEST_WORD
 from rules.production.effects import (
     Counted,
     Effect,
@@ -25,6 +24,8 @@ from rules.production.effects import (
     LateState,
     OrderChanged,
     ReasonGiven,
+    SerialGiven,
+    SerialUnclaimed,
     StateChanged,
     WordRefused,
 )
@@ -58,6 +59,8 @@ async def write(connection: Connection, plant: Plant, book: PostingBook, effect:
             await production_count.begin_epoch(connection, **_fields(effect))
         case Counted():
             await _count(connection, plant, book, effect)
+        case SerialGiven() | SerialUnclaimed():
+            await _name(connection, plant, book, effect)
 
 
 def _change_order(plant: Plant, book: PostingBook, change: OrderChanged) -> None:
@@ -89,6 +92,19 @@ async def _count(connection: Connection, plant: Plant, book: PostingBook, count:
         )  # fmt: skip
 
 
+async def _name(
+    connection: Connection, plant: Plant, book: PostingBook, told: SerialGiven | SerialUnclaimed
+) -> None:
+    found = await serial.give(connection, **_fields(told)) if isinstance(told, SerialGiven) else {}
+    for count_id, pieces in found.items():
+        book.name(count_id, told.serial, pieces)
+    if not found:
+        # One that should have had a piece came too late; the others were read again, or their piece went another way.
+        say = log.warning if isinstance(told, SerialGiven) else log.info
+        say("serial number of no counted piece", asset=plant.assets[told.equipment_id].path, serial=told.serial,
+            at=str(told.at))  # fmt: skip
+
+
 async def keep(connection: Connection, plant: Plant, effect: Effect, reason: str) -> None:
     """Record what cannot be written: the lane goes on, and people see what is missing."""
     asset = plant.assets.get(getattr(effect, "equipment_id", 0)) or plant.by_tag[getattr(effect, "tag_id", 0)]
@@ -101,10 +117,8 @@ async def keep(connection: Connection, plant: Plant, effect: Effect, reason: str
 async def _refuse_word(connection: Connection, plant: Plant, effect: WordRefused) -> None:
     asset = plant.assets[effect.equipment_id]
     name = next((name for name, tag_id in asset.tags.items() if tag_id == effect.tag_id), str(effect.tag_id))
-    log.warning("word is left out: it is too long", asset=asset.path, tag=name, at=str(effect.at),
-                characters=len(effect.word), most=LONGEST_WORD)  # fmt: skip
-    reason = f"the word has {len(effect.word)} characters; at most {LONGEST_WORD} are read"
-    await _keep(connection, f"{asset.path}/{name}", effect.word.encode("utf-8", "backslashreplace"), reason)
+    log.warning("word is left out", asset=asset.path, tag=name, at=str(effect.at), why=effect.why)
+    await _keep(connection, f"{asset.path}/{name}", effect.word.encode("utf-8", "backslashreplace"), effect.why)
 
 
 async def _keep(connection: Connection, address: str, content: bytes, reason: str) -> None:

@@ -6,6 +6,7 @@ A step touches the assets that readings came for, and those whose delays may hav
 from __future__ import annotations
 
 import heapq
+import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -24,6 +25,7 @@ from rules.instance import Instance, Told
 from rules.production.accounting import Accounting, AssetFacts, Role
 from rules.production.counter import CounterSpec
 from rules.production.effects import Effect
+from rules.production.serials import SerialSpec
 from rules.rulebook.model import Rule, Rulebook
 
 PRODUCTION: Final = "@production"  # rule_state of the accounting, by asset; no rule's id can begin so
@@ -239,6 +241,7 @@ class Plant:
             is_final=table.is_final if table else tag.is_final,
             counter=CounterSpec(production.modulus, production.max_delta),
             states={**states, **production.states},
+            serials=_serials(production),
         )
         asset = self.assets[tag.equipment_id] = Asset(
             tag.equipment_id,
@@ -274,10 +277,17 @@ def _restore_asset(asset: Asset, stored: dict[str, Any]) -> None:
     asset.situation = situation.restore(stored["situation"])
 
 
+def _serials(production: ProductionSettings) -> SerialSpec:
+    pattern = re.compile(production.serial_pattern) if production.serial_pattern else None
+    within = timedelta(seconds=production.serial_within_s)
+    return SerialSpec(is_told_after=production.serial_told == "after", within=within, pattern=pattern)
+
+
 def _role(name: str, production: ProductionSettings) -> Role:
     return {
         production.order: Role.ORDER,
         production.lot: Role.LOT,
+        production.serial: Role.SERIAL,
         production.state: Role.STATE,
         production.reason: Role.REASON,
         production.scrap_reason: Role.SCRAP_REASON,

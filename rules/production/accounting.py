@@ -26,6 +26,7 @@ from rules.production.effects import (
     StateChanged,
     WordRefused,
 )
+from rules.production.serials import SerialRead, Serials, SerialSpec
 from rules.sample import Sample
 
 
@@ -34,15 +35,16 @@ class Role(IntEnum):
 
     ORDER = 0
     LOT = 1
-    STATE = 2
-    REASON = 3
-    SCRAP_REASON = 4
-    NONE = 5
-    GOOD = 6
-    SCRAP = 7
+    SERIAL = 2
+    STATE = 3
+    REASON = 4
+    SCRAP_REASON = 5
+    NONE = 6
+    GOOD = 7
+    SCRAP = 8
 
 
-LONGEST_WORD: Final = 200  # characters of an order's number, a lot, a state or a reason
+LONGEST_WORD: Final = 200  # characters of an order's number, a lot, a serial number, a state or a reason
 _FRESH: Final = timedelta(days=1)  # to a value older than this no counter comes back from a glitch
 _KINDS = {Role.GOOD: CountKind.GOOD, Role.SCRAP: CountKind.SCRAP}
 
@@ -56,6 +58,7 @@ class AssetFacts:
     is_final: bool
     counter: CounterSpec
     states: Mapping[str, MachineState]
+    serials: SerialSpec = field(default_factory=SerialSpec)
 
 
 @dataclass(slots=True)
@@ -90,27 +93,46 @@ class Accounting:
     scrap_reason: str = ""
     counters: dict[int, CounterMemory] = field(default_factory=dict)
     late: int = 0
+    serials: Serials = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.serials = Serials(self.facts.serials)
 
     def apply(self, at: datetime, samples: Iterable[Sample]) -> list[Effect]:
         """Take the samples of one instant, ordered by role; says what they mean."""
         effects: list[Effect] = []
         words: dict[Role, str | None] = {}
+        reads: list[SerialRead] = []
         for sample in samples:
             role = self.roles.get(sample.tag_id, Role.NONE)
             if role in _KINDS:
                 self._take_words(at, words, effects)
                 self._count(role, sample, effects)
+            elif role is Role.SERIAL:
+                self._read_serial(at, sample, reads, effects)
             elif role is not Role.NONE:
                 words[role] = self._believed(word_of(sample), sample, effects)
                 if role is Role.STATE:
                     self._remember_late(at, sample, effects, words)
         self._take_words(at, words, effects)
+        has_counted = any(isinstance(effect, Counted) for effect in effects)
+        if reads or has_counted:
+            effects += self.serials.take(self.facts.equipment_id, at, reads, has_counted=has_counted)
         return effects
+
+    def _read_serial(self, at: datetime, sample: Sample, reads: list[SerialRead], effects: list[Effect]) -> None:
+        word = self._believed(word_of(sample), sample, effects)
+        if word and (why := self.facts.serials.refusal(word)):
+            effects.append(WordRefused(self.facts.equipment_id, sample.tag_id, sample.at, sample.ordinal, word, why))
+            word = ""
+        if word is not None:
+            reads.append(SerialRead(word, sample.tag_id, at, sample.ordinal))
 
     def _believed(self, word: str | None, sample: Sample, effects: list[Effect]) -> str | None:
         if word is None or len(word) <= LONGEST_WORD:
             return word
-        effects.append(WordRefused(self.facts.equipment_id, sample.tag_id, sample.at, sample.ordinal, word))
+        why = f"the word has {len(word)} characters; at most {LONGEST_WORD} are read"
+        effects.append(WordRefused(self.facts.equipment_id, sample.tag_id, sample.at, sample.ordinal, word, why))
         return ""
 
     def _remember_late(
@@ -218,6 +240,7 @@ class Accounting:
             "lot": self.lot,
             "lot_at": _iso(self.lot_at),
             "scrap_reason": self.scrap_reason,
+            "serials": self.serials.dump(),
             "counters": {
                 str(tag_id): [c.count.value, c.at.isoformat(), c.ordinal, c.epoch, *astuple(c.count)[1:]]
                 for tag_id, c in self.counters.items()
@@ -230,9 +253,10 @@ class Accounting:
         self.state_at, self.since = _instant(stored["state_at"]), _instant(stored["since"])
         self.reason, self.reason_at = stored["reason"], _instant(stored["reason_at"])
         self.order, self.order_at = stored["order"], _instant(stored["order_at"])
-        # An earlier version kept no lot.
+        # An earlier version kept no lot and no serial numbers.
         self.named = stored.get("named", self.order)
         self.lot, self.lot_at = stored.get("lot", ""), _instant(stored.get("lot_at"))
+        self.serials.restore(stored.get("serials"))
         self.scrap_reason = stored["scrap_reason"]
         self.counters = {
             int(tag_id): CounterMemory(Count(float(value), *fall), datetime.fromisoformat(at), ordinal, epoch)

@@ -82,14 +82,48 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class SerialGiven:
+    """What was counted at `counted_at` has the serial number that the reading (tag_id, at, ordinal) told."""
+
+    equipment_id: int
+    counted_at: datetime
+    serial: str
+    tag_id: int
+    at: datetime
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
+class SerialUnclaimed:
+    """A serial number that no counted piece has: read again, or the piece went another way."""
+
+    equipment_id: int
+    serial: str
+    tag_id: int
+    at: datetime
+    ordinal: int
+
+
+@dataclass(frozen=True, slots=True)
 class WordRefused:
-    """A word of the device that is too long to be one: it is taken for none, and kept where people see it."""
+    """A word of the device that cannot be one, `why`: it is taken for none, and kept where people see it."""
 
     equipment_id: int
     tag_id: int
     at: datetime
     ordinal: int
     word: str
+    why: str
 
 
-Effect = WordRefused | StateChanged | ReasonGiven | LateState | OrderChanged | EpochBegan | Counted
+Effect = (
+    WordRefused
+    | StateChanged
+    | ReasonGiven
+    | LateState
+    | OrderChanged
+    | EpochBegan
+    | Counted
+    | SerialGiven
+    | SerialUnclaimed
+)

@@ -155,6 +155,7 @@ def _known_units(settings: Settings) -> dict[str, str]:
         production.reason,
         production.order,
         production.lot,
+        production.serial,
         production.good,
         production.scrap,
         production.scrap_reason,

@@ -75,7 +75,8 @@ class PostingAction:
 
     `kind` says as what: an EventKind. Of consumed material `item` is what, `per_piece` how much of it in `uom` (UCUM), and `location`
     where it came from, empty for the ERP's default. Of a performance `segment` is the operation's number in the ERP, empty for the
-    order as a whole, and `ends_with_order` says whether the last one is final. `lot` is the tag that names the lot; None: none is posted.
+    order as a whole, and `ends_with_order` says whether the last one is final. `lot` is the tag that names the lot,
+    `serials` that of the serial numbers; None: none is posted.
     """
 
     connector: str
@@ -89,6 +90,7 @@ class PostingAction:
     segment: str = ""
     ends_with_order: bool = False
     lot: str | None = None
+    serials: str | None = None
 
 
 When = Literal["raise", "escalate", "return", "clear"]

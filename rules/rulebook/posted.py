@@ -79,6 +79,10 @@ def _strange(posting: Posting, production: ProductionSettings) -> Iterator[Mista
     if lot is not None and lot != production.lot:
         message = f"the lot of counted pieces is read from {production.lot}: [production] lot names its tag"
         yield Mistake(posting, message, ("actions",), lot)
+    serials = posting.action.serials
+    if serials is not None and serials != production.serial:
+        message = f"serial numbers of pieces are read from {production.serial}: [production] serial names their tag"
+        yield Mistake(posting, message, ("actions",), serials)
 
 
 def _not_carried(posting: Posting, carried: Carried) -> Iterator[Mistake]:

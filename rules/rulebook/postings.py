@@ -18,6 +18,7 @@ from rules.section import Item, Reader, Section, count, one_of, text
 
 KINDS: Final = OF_PRODUCTION
 FINAL: Final = {"order_end": True, "never": False}
+_WITH_SERIALS: Final = (EventKind.WIP_TO_FG, EventKind.SCRAP)
 _WITH_LOT: Final = (EventKind.WIP_TO_FG, EventKind.SCRAP, EventKind.CONSUMED)
 # Fields that belong to one kind.
 _OWN: Final = {
@@ -48,7 +49,8 @@ def read_posting(reader: Reader, item: Item, condition: Condition | None) -> Pos
         location=fields.take("location", text, ""),
         segment=fields.take("segment", text, ""),
         ends_with_order=fields.take("final", one_of(FINAL.__getitem__, list(FINAL)), False),
-        lot=_lot(reader, fields.item_of("lot")),
+        lot=_tag(reader, fields.item_of("lot"), ": the tag that names the lot, e.g. lot: {tag: parts.lot}"),
+        serials=_tag(reader, fields.item_of("serials"), ": the tag of the serial number, e.g. serials: {tag: parts.serial}"),
     )  # fmt: skip
     fields.close()
     if kind is EventKind.CONSUMED and not action.item:
@@ -77,6 +79,8 @@ def _tell_strange(fields: Section, kind: EventKind) -> None:
             fields.reader.tell(item, f"is of kind: {own}; a {kind} posting has none")
     if kind not in _WITH_LOT and (item := fields.peek("lot")):
         fields.reader.tell(item, f"a {kind} posting names no lot; {', '.join(_WITH_LOT)} do")
+    if kind not in _WITH_SERIALS and (item := fields.peek("serials")):
+        fields.reader.tell(item, f"a {kind} posting names no serial numbers of pieces; {', '.join(_WITH_SERIALS)} do")
 
 
 def _check_quantity(reader: Reader, item: Item, condition: Counted) -> None:
@@ -109,11 +113,11 @@ def _unit(value: Any) -> str:
     return ucum(written)
 
 
-def _lot(reader: Reader, item: Item | None) -> str | None:
+def _tag(reader: Reader, item: Item | None, wanted: str) -> str | None:
     if item is None:
         return None
     fields = reader.section(item)
-    tag = fields.need("tag", text, ": the tag that names the lot, e.g. lot: {tag: parts.lot}")
+    tag = fields.need("tag", text, wanted)
     fields.close()
     return tag
 

@@ -194,6 +194,8 @@ def _posting(connector: Schema) -> Schema:
         "batch": _mapping({"max_qty": _count("Pieces. Default: 1."), "max_wait": _duration("Default: 0s.")}),
         "lot": _mapping({"tag": _text("The tag that names the lot, that of [production] lot.")}, "tag",
                         says="The lot of the pieces goes along; each lot is an event of its own."),
+        "serials": _mapping({"tag": _text("The tag of the serial number, that of [production] serial.")}, "tag",
+                            says="Each piece goes along with its serial number; one without waits for a person."),
         "item": _text("kind: consumed. What each piece takes."),
         "uom": _text("kind: consumed. UCUM code of what it is measured in: kg. Default: pcs, pieces."),
         "per_piece": {

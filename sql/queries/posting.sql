@@ -20,9 +20,11 @@ select coalesce(max(id), 0)::bigint as id from production_count;
 -- name: untaken
 -- Counts with an order that no posting of these connectors took for the purpose, behind the rule's mark.
 select
-    c.id, c.equipment_id, c.tag_id, c.ts, c.kind, c.qty, c.order_number, c.reason, c.is_final, c.lot, e.path, e.class
+    c.id, c.equipment_id, c.tag_id, c.ts, c.kind, c.qty, c.order_number, c.reason, c.is_final, c.lot, e.path, e.class,
+    s.serial, s.pieces as serial_pieces
 from production_count as c
 inner join equipment as e on c.equipment_id = e.id
+left join count_serial as s on c.id = s.count_id
 where
     c.id > %(settled_to)s and c.ts >= %(since)s and c.kind = any(%(counted)s::text []) and c.order_number is not null
     and not exists (
@@ -84,13 +86,14 @@ select c.id, made.connector, made.kind, made.item, made.id from made cross join 
 -- The counts of an event, each with the reading that told of it and the batch that the reading came with, where they are still kept.
 select
     c.id, e.path, t.name as tag, c.ts, c.kind, c.qty, c.order_number, c.lot, c.reason, c.counter_from, c.counter_to, r.value as reading,
-    r.lane, r.batch_seq, b.received_at
+    r.lane, r.batch_seq, b.received_at, s.serial, s.pieces as serial_pieces, s.read_at as serial_at
 from outbox_count as x
 inner join production_count as c on x.count_id = c.id
 inner join equipment as e on c.equipment_id = e.id
 inner join tag as t on c.tag_id = t.id
 left join reading as r on c.tag_id = r.tag_id and c.ts = r.ts and c.ordinal = r.ordinal
 left join batch as b on r.lane = b.lane and r.batch_seq = b.seq
+left join count_serial as s on c.id = s.count_id
 where x.outbox_id = %(outbox_id)s
 order by c.ts, c.id
 limit %(most)s;

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field, NonNegativeInt, SecretStr
+import re
+from typing import Literal
+
+from pydantic import Field, NonNegativeInt, SecretStr, field_validator
 
 from bridge.config.settings.table import Table
 from bridge.model.production import MachineState
@@ -57,6 +60,21 @@ class ProductionSettings(Table):
     reason: str = Field("state.reason", description="Tag with the reason of the state, text.")
     order: str = Field("order.number", description="Tag with the number of the order in hand, text.")
     lot: str = Field("parts.lot", description="Tag with the lot of the pieces in hand, text.")
+    serial: str = Field("parts.serial", description="Tag with the serial number of the piece, text.")
+    serial_told: Literal["before", "after"] = Field(
+        "before",
+        description="Whether machines tell it before they count the piece (a scanner) or after (a marker); at the same "
+        "instant it is the piece's either way. Default before.",
+    )
+    serial_within_s: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="... at most so long, seconds; 0: at the same instant only. Default 60.",
+    )
+    serial_pattern: str = Field(
+        "", description="Regular expression that a whole serial number matches, e.g. 'SN[0-9]{8}'. Default: any text."
+    )
     good: str = Field("parts.good", description="Counter of good pieces.")
     scrap: str = Field("parts.scrap", description="Counter of scrap.")
     scrap_reason: str = Field("scrap.reason", description="Tag with the reason of the newest scrap, text.")
@@ -67,6 +85,15 @@ class ProductionSettings(Table):
         1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces."
     )
     states: dict[str, MachineState] = Field(default_factory=dict, description="What machines say -> canonical state.")
+
+    @field_validator("serial_pattern")
+    @classmethod
+    def _is_expression(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return value
 
 
 class DashboardSettings(Table):

@@ -91,6 +91,12 @@ class PostingBook:
         else:
             self._offer(count, self._duties)
 
+    def name(self, count_id: int, serial: str, pieces: int) -> None:
+        """Take the serial number of a count that may wait; see Unposted."""
+        for waiting in self._waiting.values():
+            if waiting.duty.action.serials:
+                waiting.name(count_id, serial, pieces)
+
     def complete(self, order_number: str, equipment_id: int, *, is_final: bool) -> None:
         """A machine leaves an order: what waits of the order is posted now, of one that is not the final machine its own only."""
         for key, waiting in self._waiting.items():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 from bridge.config.settings import ProductionSettings
@@ -36,6 +36,7 @@ class Duty:
     action: PostingAction
     index: int
     of_counter: CountKind | None  # what the rule's own counter counts
+    serial_wait: timedelta = timedelta()  # how long after a piece its serial number may be told
     since: datetime | None = None
     settled_to: int = 0
 
@@ -81,9 +82,17 @@ class Duty:
 def duties_of(rulebook: Rulebook, production: ProductionSettings) -> list[Duty]:
     """All that the rules are to post, in their order, performances last: they have what is posted in no other way."""
     kinds = {production.good: CountKind.GOOD, production.scrap: CountKind.SCRAP}
+    wait = timedelta(seconds=production.serial_within_s if production.serial_told == "after" else 0)
     postings = sorted(_postings(rulebook.rules), key=lambda each: each[1].kind is EventKind.PERFORMANCE)
     return [
-        Duty(rule, rule.condition, action, index, kinds.get(_tag_of(rule, rule.condition)))
+        Duty(
+            rule,
+            rule.condition,
+            action,
+            index,
+            kinds.get(_tag_of(rule, rule.condition)),
+            serial_wait=wait if action.serials else timedelta(),
+        )
         for index, (rule, action) in enumerate(postings)
         if isinstance(rule.condition, Counted)
     ]

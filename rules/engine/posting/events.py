@@ -27,10 +27,15 @@ _EXACT: Final = Context(prec=60, traps=[Inexact])
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """Counts of one event, oldest first; none where a performance ends without a piece since the last one."""
+    """Counts of one event, oldest first; none where a performance ends without a piece since the last one.
+
+    `serials` are those of the pieces; `serials_missing` says why pieces have none that should have one.
+    """
 
     counts: Sequence[Unposted]
     is_final: bool = False
+    serials: tuple[str, ...] = ()
+    serials_missing: str = ""
 
     def pieces(self, kind: CountKind | None = None) -> int:
         """How many pieces they are, or those of a kind."""
@@ -88,6 +93,7 @@ def material(
         reason=newest.reason if action.kind is EventKind.SCRAP else "",
         item=action.item,
         lot=newest.lot if action.lot else "",
+        serials=share.serials,
         location=action.location,
     )
 

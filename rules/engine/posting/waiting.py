@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 
@@ -69,19 +69,55 @@ class Waiting:
         """Whether they are to be posted now."""
         if not self.counts:
             return self.ended is not None
-        now = clock(self.counts[0].equipment_id)
+        counts = self.ready(clock)
+        if not counts:
+            return False
+        now = clock(counts[0].equipment_id)
         if self.not_before is not None and (now is None or now < self.not_before):
             return False
-        if self.is_complete or sum(count.qty for count in self.counts) >= self.duty.action.max_qty:
+        if self.is_complete or sum(count.qty for count in counts) >= self.duty.action.max_qty:
             return True
-        return now is not None and now >= self.counts[0].at + self.duty.action.max_wait
+        return now is not None and now >= counts[0].at + self.duty.action.max_wait
+
+    def ready(self, clock: Clock) -> list[Unposted]:
+        """Those of the counts whose serial number is known, or will not come any more: all of them where none is told later."""
+        wait = self.duty.serial_wait
+        if not wait:
+            return self.counts
+        return [
+            count
+            for count in self.counts
+            if count.serial or ((now := clock(count.equipment_id)) is not None and now >= count.at + wait)
+        ]
 
     def wakes_at(self) -> tuple[int, datetime] | None:
         """The asset and the instant of its time at which they have waited long enough."""
         if not self.counts:
             return None
+        if self.duty.serial_wait:
+            first = min(self.counts, key=self._settled_at)
+            at = self._settled_at(first)
+            return first.equipment_id, max(at, self.not_before or at)
         at = self.counts[0].at + self.duty.action.max_wait
         return self.counts[0].equipment_id, max(at, self.not_before or at)
+
+    def _settled_at(self, count: Unposted) -> datetime:
+        """When a count has waited for others long enough, and for its serial number."""
+        for_others = timedelta() if self.is_complete else self.duty.action.max_wait
+        return count.at + max(for_others, timedelta() if count.serial else self.duty.serial_wait)
+
+    def name(self, count_id: int, serial: str, pieces: int) -> None:
+        """Take the serial number of one of the counts; the newest are looked at first."""
+        for index in range(len(self.counts) - 1, -1, -1):
+            if self.counts[index].id == count_id:
+                self.counts[index] = replace(self.counts[index], serial=serial, serial_pieces=pieces)
+                return
+
+    def done(self, counts: Sequence[Unposted]) -> None:
+        """These wait no longer."""
+        posted = {count.id for count in counts}
+        self.counts[:] = [count for count in self.counts if count.id not in posted]
+        self.ended = None
 
     def put_off(self, clock: Clock) -> None:
         """Try again a little later."""

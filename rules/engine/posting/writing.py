@@ -13,7 +13,7 @@ from bridge.store import outbox, posting, production_count, reversal
 from bridge.store.database import Connection
 from bridge.store.posting import NewPosting, Taken
 from bridge.store.production_count import Unposted
-from rules.engine.posting import events
+from rules.engine.posting import events, serials
 from rules.engine.posting.events import Share
 from rules.engine.posting.waiting import Clock, Waiting
 
@@ -22,46 +22,50 @@ log = structlog.get_logger()
 
 async def write(connection: Connection, waiting: Waiting, clock: Clock) -> int:
     """Post what waits; it waits no longer, but for what cannot be taken back yet. Returns how many pieces were posted."""
+    counts = list(waiting.ready(clock))
     match waiting.duty.action.kind:
         case EventKind.WIP_TO_FG:
-            pieces = await _finish(connection, waiting)
+            pieces = await _finish(connection, waiting, counts)
         case EventKind.REVERSAL:
             return await _take_back(connection, waiting, clock)
         case _:
-            pieces = await _post(connection, waiting)
-    waiting.counts.clear()
-    waiting.ended = None
+            pieces = await _post(connection, waiting, counts)
+    waiting.done(counts)
     return pieces
 
 
-async def _finish(connection: Connection, waiting: Waiting) -> int:
+async def _finish(connection: Connection, waiting: Waiting, ready: Sequence[Unposted]) -> int:
     """Finished goods: a piece is bound to their posting in its own row."""
     duty, order_number = waiting.duty, waiting.key.order_number
-    free, posted = await production_count.take_for_posting(connection, order_number, [c.id for c in waiting.counts])
-    if not free:
-        return 0
-    share = Share([count for count in waiting.counts if count.id in free])
-    quantity = share.pieces()
-    event = events.material(
-        duty, order_number, share, posted.postings + 1, Decimal(quantity), Decimal(posted.qty + quantity)
-    )
-    outbox_id = await _send(connection, waiting, event)
-    await production_count.set_posted(connection, list(free), outbox_id)
-    return quantity
+    free, posted = await production_count.take_for_posting(connection, order_number, [count.id for count in ready])
+    sequence, quantity = posted
+    counts = [count for count in ready if count.id in free]
+    for share in await _shares(connection, waiting, counts) if counts else ():
+        sequence, quantity = sequence + 1, quantity + share.pieces()
+        event = events.material(duty, order_number, share, sequence, Decimal(share.pieces()), Decimal(quantity))
+        outbox_id = await _send(connection, waiting, event, share.serials_missing)
+        await production_count.set_posted(connection, [count.id for count in share.counts], outbox_id)
+    return quantity - posted.qty
 
 
-async def _post(connection: Connection, waiting: Waiting) -> int:
+async def _shares(connection: Connection, waiting: Waiting, counts: Sequence[Unposted]) -> list[Share]:
+    if waiting.duty.action.serials and counts:
+        return await serials.shares_of(connection, waiting.key.connector, waiting.key.order_number, counts)
+    return events.shares_of(waiting.duty, counts, is_final=waiting.ended is not None)
+
+
+async def _post(connection: Connection, waiting: Waiting, ready: Sequence[Unposted]) -> int:
     duty, order_number = waiting.duty, waiting.key.order_number
-    taken = await posting.take(connection, duty.purpose, order_number, [count.id for count in waiting.counts])
-    counts = [count for count in waiting.counts if count.id in taken.pieces]
+    taken = await posting.take(connection, duty.purpose, order_number, [count.id for count in ready])
+    counts = [count for count in ready if count.id in taken.pieces]
     if not counts and not await _has_an_end_to_tell(connection, waiting):
         return 0
     sequence, cumulative = taken.sequence, taken.cumulative
-    for share in events.shares_of(duty, counts, is_final=waiting.ended is not None):
+    for share in await _shares(connection, waiting, counts):
         quantity = events.quantity_of(duty, share.pieces())
         sequence, cumulative = sequence + 1, events.sum_of(cumulative, quantity)
         event = _event(waiting, share, sequence, quantity, cumulative)
-        outbox_id = await _send(connection, waiting, event)
+        outbox_id = await _send(connection, waiting, event, share.serials_missing)
         await _record(connection, waiting, share, sequence, quantity, cumulative, [outbox_id])
     return sum(count.qty for count in counts)
 
@@ -127,16 +131,22 @@ async def _reverse(connection: Connection, waiting: Waiting, share: Share, taken
     return taken._replace(sequence=sequence, cumulative=cumulative)
 
 
-async def _send(connection: Connection, waiting: Waiting, event: MaterialActual | ProductionPerformance) -> int:
-    """Write an event into the order's stream."""
+async def _send(
+    connection: Connection, waiting: Waiting, event: MaterialActual | ProductionPerformance, serials_missing: str = ""
+) -> int:
+    """Write an event into the order's stream; one whose serial numbers are missing stays there until a person names them."""
+    missing = {"serials": [], "serials_missing": serials_missing} if serials_missing else {}
     outbox_id = await outbox.insert(
-        connection, connector=waiting.key.connector, stream=event.order_ref, kind=event.kind, payload=event.payload(),
-        key=str(event.event_id),
+        connection, connector=waiting.key.connector, stream=event.order_ref, kind=event.kind,
+        payload=event.payload() | missing, key=str(event.event_id),
     )  # fmt: skip
     if outbox_id is None:
         raise AmorError(
             f"{event.kind} posting {event.sequence} of order {event.order_ref} is in the outbox already, and its counts are not marked"
         )
+    if serials_missing:
+        log.error("posting waits for a person: serial numbers are missing", outbox_id=outbox_id, order=event.order_ref,
+                  connector=waiting.key.connector, why=serials_missing)  # fmt: skip
     return outbox_id
 
 
