@@ -37,10 +37,10 @@ async def find(
         raise BusinessError(f"order {event.order_ref}: a confirmation without yield, scrap or end confirms nothing")
     number = str(chain[-1].id)
     if event.yielded:
-        if (made := await _yielded(client, chain, event)) is None:
+        if (made := await completed(client, chain, event)) is None:
             return Found(is_posted=False)
         number = str(made.id)
-    if event.scrapped and not (await scrap.find_scrapped(client, scrapped)).is_posted:
+    if event.scrapped and not (await scrap.find(client, scrapped)).is_posted:
         return Found(is_posted=False)
     if event.is_final and any(production.state in OPEN_STATES for production in chain):
         return Found(is_posted=False)
@@ -61,14 +61,28 @@ async def plan(
     steps: list[Step] = []
     left = [production for production in chain if production.state in OPEN_STATES]
     # The yield first: a resumed plan goes on behind its last step that was booked, and so never writes to what it completed.
-    if event.yielded and await _yielded(client, chain, event) is None:
+    if event.yielded and await completed(client, chain, event) is None:
         steps += await _complete(client, chain, event, scrapped, uom)
         left = left[1:]
-    if event.scrapped and not (await scrap.find_scrapped(client, scrapped)).is_posted:
-        steps += await scrap.plan_scrapped(client, scrapped, uom, settings)
+    if event.scrapped and not (await scrap.find(client, scrapped)).is_posted:
+        steps += await scrap.plan(client, scrapped, uom, settings)
     if event.is_final and left:
         steps.append(await _close(client, left, event))
     return steps
+
+
+async def completed(client: OdooClient, chain: Sequence[Production], event: ProductionPerformance) -> Production | None:
+    """The production that the confirmation completed. Raises BusinessError where somebody else completed what it had claimed."""
+    claims = await _claims(client, chain)
+    for production in chain:
+        if production.state == "done" and claims.get(production.id) == str(event.event_id):
+            if production.produced != event.yielded:
+                raise BusinessError(
+                    f"order {event.order_ref}: {production.name} is claimed by this confirmation of {plain(event.yielded)} and was "
+                    f"completed with {plain(production.produced)}: compare the postings and correct Odoo or this event"
+                )
+            return production
+    return None
 
 
 async def _complete(
@@ -84,20 +98,6 @@ async def _complete(
         )
     beside = replace(await extras(client, target, sorted(scrapped.without)), closes=event.is_final)
     return [_claim(target, event), *complete(target, event.yielded, beside)]
-
-
-async def _yielded(client: OdooClient, chain: Sequence[Production], event: ProductionPerformance) -> Production | None:
-    """The production that the confirmation completed. Raises BusinessError where somebody else completed what it had claimed."""
-    claims = await _claims(client, chain)
-    for production in chain:
-        if production.state == "done" and claims.get(production.id) == str(event.event_id):
-            if production.produced != event.yielded:
-                raise BusinessError(
-                    f"order {event.order_ref}: {production.name} is claimed by this confirmation of {plain(event.yielded)} and was "
-                    f"completed with {plain(production.produced)}: compare the postings and correct Odoo or this event"
-                )
-            return production
-    return None
 
 
 async def _claims(client: OdooClient, chain: Sequence[Production]) -> Mapping[int, str]:

@@ -29,6 +29,7 @@ from bridge.erp.odoo19 import (
     confirmation,
     consumption,
     drafts,
+    imports,
     inbound,
     lots,
     maintenance,
@@ -36,9 +37,11 @@ from bridge.erp.odoo19 import (
     production,
     scrap,
     totals,
+    transfer,
 )
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.events import Converter
+from bridge.erp.odoo19.reversal import Reversals
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, TransientError
 from bridge.model.production import (
@@ -67,6 +70,7 @@ class Odoo19:
         self._client = OdooClient(settings)
         self._events = Converter(self._client, settings, self._units)
         self._drafts = drafts.Drafts(self._client)
+        self._reversals = Reversals(self._client, settings, self._events)
 
     async def __aenter__(self) -> Self:
         await self._client.__aenter__()
@@ -84,12 +88,12 @@ class Odoo19:
             case WorkRequest():
                 return await maintenance.find(client, event)
             case Reversal():
-                return await scrap.find_reversed(client, (await self._events.reversal(event))[0])
+                return await self._reversals.find(event)
             case ProductionPerformance():
                 performance, told, _ = await self._events.performance(event)
                 return await confirmation.find(client, await self._whole_chain(event.order_ref), performance, told)
             case MaterialActual(kind=EventKind.SCRAP):
-                return await scrap.find_scrapped(client, (await self._events.scrapped(event))[0])
+                return await scrap.find(client, (await self._events.scrapped(event))[0])
             case MaterialActual(kind=EventKind.CONSUMED):
                 actual, product, _ = await self._events.consumed(event)
                 return await consumption.find(client, await self._chain(event.order_ref), product, actual)
@@ -104,7 +108,7 @@ class Odoo19:
             case WorkRequest():
                 return await maintenance.plan(self._client, event, self._settings.equipment_ids)
             case Reversal():
-                return await self._plan_reversed(event)
+                return await self._reversals.plan(event)
             case ProductionPerformance():
                 performance, told, uom = await self._events.performance(event)
                 chain = await self._whole_chain(event.order_ref)
@@ -121,7 +125,7 @@ class Odoo19:
         raise cannot_carry("Odoo", event.kind, _INSTEAD)
 
     async def reverse(self, event: Reversal) -> Sequence[Step]:
-        """The pieces go out of stock as scrap; what they were made of stays consumed."""
+        """Pieces go out of stock as scrap, and what they were made of stays consumed; other material goes back."""
         return await self.plan(event)
 
     async def _plan_pieces(self, event: MaterialActual) -> Sequence[Step]:
@@ -144,15 +148,9 @@ class Odoo19:
     async def _plan_scrapped(self, event: MaterialActual) -> Sequence[Step]:
         lots.refuse_any(event, "scrap of pieces that were never good")
         scrapped, uom = await self._events.scrapped(event)
-        if (await scrap.find_scrapped(self._client, scrapped)).is_posted:
+        if (await scrap.find(self._client, scrapped)).is_posted:
             return []
-        return await scrap.plan_scrapped(self._client, scrapped, uom, self._settings)
-
-    async def _plan_reversed(self, event: Reversal) -> Sequence[Step]:
-        reversal, uom = await self._events.reversal(event)
-        if (await scrap.find_reversed(self._client, reversal)).is_posted:
-            return []
-        return await scrap.plan_reversed(self._client, reversal, uom, self._settings)
+        return await scrap.plan(self._client, scrapped, uom, self._settings)
 
     async def _chain(self, order_ref: str) -> list[production.Production]:
         return await production.read_chain(self._client, order_ref)
@@ -164,17 +162,18 @@ class Odoo19:
         """Send the step; a 200 that opens a wizard, or that does not name the new record, is no success."""
         if step.call in drafts.CALLS:
             return await self._drafts.execute(step)
+        if step.call in transfer.CALLS:
+            return await transfer.execute(self._client, step)
+        if step.call in (maintenance.LOAD, lots.LOAD):
+            return await imports.execute(self._client, step)
         if step.call == production.MARK_DONE:
             return await production.execute_done(self._client, step)
         if step.call == production.WRITE_MOVE:
             return await consumption.execute(self._client, step)
         body = await lots.with_ids(self._client, step.body)
         status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)
-        refusal = Refusal(status, text)
-        if step.call in (maintenance.LOAD, lots.LOAD):
-            maintenance.check_loaded(step, value, refusal)
-        elif value is False:
-            raise TransientError(f"{step.call} was answered with false") from refusal
+        if value is False:
+            raise TransientError(f"{step.call} was answered with false") from Refusal(status, text)
         return Answer(status, text)
 
     async def verify(self, event: Event) -> Found:

@@ -7,16 +7,13 @@ from dataclasses import replace
 from decimal import Decimal
 
 from bridge.config.settings import OdooSettings
-from bridge.erp.connector import cannot_carry
 from bridge.erp.odoo19 import consumption, production
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import read_digits
 from bridge.erp.odoo19.scrap import Scrapped
 from bridge.erp.quantity import Posted, Units
 from bridge.errors import BusinessError
-from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
-
-_BY_HAND = "only good pieces are taken back there; correct the rest in Odoo by hand"
+from bridge.model.production import MaterialActual, ProductionPerformance, Reversal
 
 
 class Converter:
@@ -34,20 +31,22 @@ class Converter:
         total = await self._posted(event.cumulative, event.uom, item)
         return replace(event, quantity=share.quantity, cumulative=total.quantity, uom=""), self._unit(share)
 
-    async def reversal(self, event: Reversal) -> tuple[Reversal, str]:
-        """What is taken back of good pieces. Raises BusinessError for anything else."""
+    async def taken_back(self, event: Reversal, quantity: Decimal) -> Decimal:
+        """A share of what a reversal takes back, in the unit of what it reverses. Raises BusinessError."""
         posted = event.reverses
-        if not isinstance(posted, MaterialActual) or posted.kind is not EventKind.WIP_TO_FG:
-            raise cannot_carry("Odoo", event.kind, _BY_HAND)
-        pieces, uom = await self.pieces(posted)
-        item = await self._item(posted.order_ref, posted.item)
-        quantity = (await self._posted(event.quantity, posted.uom, item)).quantity
-        return replace(event, quantity=quantity, reverses=pieces), uom
+        item = posted.item if isinstance(posted, MaterialActual) else ""
+        return (await self._posted(quantity, posted.uom, await self._item(posted.order_ref, item))).quantity
 
     async def scrapped(self, event: MaterialActual) -> tuple[Scrapped, str]:
         """Pieces that came to nothing."""
         pieces, uom = await self.pieces(event)
         return await self._scrapped(event.order_ref, event, pieces.quantity), uom
+
+    async def lost(self, event: MaterialActual | ProductionPerformance) -> Scrapped:
+        """What came to nothing of an event, as it was posted."""
+        if isinstance(event, ProductionPerformance):
+            return (await self.performance(event))[1]
+        return (await self.scrapped(event))[0]
 
     async def performance(self, event: ProductionPerformance) -> tuple[ProductionPerformance, Scrapped, str]:
         """A confirmation, and its scrap."""

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bridge.erp.connector import Step
+from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.maintenance import external_id, rows
 from bridge.erp.odoo19.numbers import plain
 from bridge.erp.odoo19.production import Production
 from bridge.errors import BusinessError, TransientError
@@ -74,9 +74,8 @@ async def steps(client: OdooClient, product: int, wanted: Sequence[str]) -> tupl
     missing = [name for name in wanted if name not in await registered(client, product, wanted)] if wanted else []
     if not missing:
         return ()
-    made = [rows({"id": _external(product, name), "name": name, "product_id/.id": str(product)}) for name in missing]
-    body = {"fields": made[0]["fields"], "data": [row for one in made for row in one["data"]]}
-    return (Step("register lots", LOAD, body, is_repeatable=True),)
+    made = [{"id": _external(product, name), "name": name, "product_id/.id": str(product)} for name in missing]
+    return (Step("register lots", LOAD, imports.rows(made), is_repeatable=True),)
 
 
 async def with_ids(client: OdooClient, body: Mapping[str, Any]) -> dict[str, Any]:
@@ -98,4 +97,4 @@ def _told(event: MaterialActual) -> str:
 
 
 def _external(product: int, name: str) -> str:
-    return external_id(f"lot_{product}_{uuid.uuid5(EVENT_NAMESPACE, name)}")
+    return imports.external_id(f"lot_{product}_{uuid.uuid5(EVENT_NAMESPACE, name)}")

@@ -1,7 +1,6 @@
 """A request for maintenance as maintenance.request: one for each event, and the states of requests.
 
-It is made by `load` with an external id, which is an idempotent create: Odoo keeps the id of what a file's row became, and the
-same row again is the same record. It is recognised by the event's id in its description.
+It is made by `load` with an external id (`imports`), and recognised by the event's id in its description.
 """
 
 from __future__ import annotations
@@ -11,12 +10,13 @@ from datetime import datetime
 from html import escape
 from typing import Any, Final
 
-from bridge.erp.connector import Found, Refusal, Step
+from bridge.erp.connector import Found, Step
+from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.numbers import instant, odoo_time
 from bridge.erp.odoo19.production import shown
 from bridge.erp.posting import readable
-from bridge.errors import BusinessError, TransientError
+from bridge.errors import BusinessError
 from bridge.model.production import RequestState, WorkRequest, WorkRequestState
 
 LOAD: Final = "maintenance.request/load"
@@ -34,35 +34,14 @@ async def find(client: OdooClient, event: WorkRequest) -> Found:
 async def plan(client: OdooClient, event: WorkRequest, ids: Mapping[str, str]) -> list[Step]:
     """Load the request; `ids` has the equipment whose serial number is not its path. Raises BusinessError for an unknown one."""
     values = {
-        "id": external_id(event.event_id),
+        "id": imports.external_id(event.event_id),
         "name": event.title,
         "equipment_id/.id": str(await find_equipment(client, ids.get(event.equipment, event.equipment))),
         "maintenance_type": "corrective",
         "priority": _PRIORITIES.get(event.priority, "1"),
         "description": _description(event),
     }
-    return [Step("load request", LOAD, rows(values), is_repeatable=True)]
-
-
-def external_id(event_id: object) -> str:
-    """The external id of an event's record, in the module that Odoo keeps for imported rows."""
-    return f"__import__.amor_{event_id}"
-
-
-def rows(values: Mapping[str, str]) -> dict[str, Any]:
-    """The arguments of `load` for one row."""
-    return {"fields": list(values), "data": [list(values.values())]}
-
-
-def check_loaded(step: Step, value: object, refusal: Refusal) -> None:
-    """`load` answers 200 also where it loaded nothing: then with messages and without ids."""
-    ids, messages = (value.get("ids"), value.get("messages")) if isinstance(value, dict) else (None, None)
-    if isinstance(ids, list) and len(ids) == len(step.body["data"]):
-        return
-    if messages:
-        told = "; ".join(str(part.get("message", part)) if isinstance(part, dict) else str(part) for part in messages)
-        raise BusinessError(f"{step.call} loaded nothing: {told}") from refusal
-    raise TransientError(f"{step.call} was answered with neither ids nor a reason") from refusal
+    return [Step("load request", LOAD, imports.rows([values]), is_repeatable=True)]
 
 
 async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRequestState]:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import OrderTotals, Place
-from bridge.erp.odoo19 import scrap
+from bridge.erp.odoo19 import origin
 from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.master_data import LOCATION
 from bridge.erp.odoo19.numbers import as_pattern, from_odoo
@@ -30,6 +30,7 @@ class _Order:
     taken_back: Decimal = Decimal(0)
     scrapped: Decimal = Decimal(0)  # of finished goods, by somebody else
     told: dict[str, Decimal] = field(default_factory=dict)  # pieces that came to nothing, by our event
+    back: Decimal = Decimal(0)  # pieces of those that are no scrap after all
 
 
 async def read_totals(client: OdooClient, units: Units, numbers: Sequence[str]) -> dict[str, OrderTotals]:
@@ -116,7 +117,20 @@ async def _read(client: OdooClient, numbers: Sequence[str]) -> Iterable[_Order]:
         async for record in client.pages("mrp.unbuild", _UNBUILD, [["mo_id", "in", some], done]):
             order, production = of[_id(record, "mo_id", of)], of[record["mo_id"][0]].productions[record["mo_id"][0]]
             order.taken_back += _quantity(order, production, record, "product_qty")
+    await _add_backs(client, {order.number: order for order in orders.values() if order.told})
     return orders.values()
+
+
+async def _add_backs(client: OdooClient, orders: Mapping[str, _Order]) -> None:
+    """What transfers brought back of scrapped components, in pieces."""
+    numbers = sorted(orders)
+    for first in range(0, len(numbers), _NAMES):
+        terms = [origin.backs_of(number) for number in numbers[first : first + _NAMES]]
+        domain = [["state", "=", "done"], *["|"] * (len(terms) - 1), *terms]
+        async for record in client.pages("stock.picking", ["origin"], domain):
+            ours = origin.Origin.read(str(record["origin"] or ""))
+            if ours is not None and ours.back is not None and ours.order_ref in orders:
+                orders[ours.order_ref].back += ours.back
 
 
 async def _productions(client: OdooClient, numbers: Sequence[str]) -> AsyncIterator[tuple[str, Production]]:
@@ -147,9 +161,9 @@ def _asked(number: str, numbers: Sequence[str]) -> str:
 
 def _add_scrap(order: _Order, record: Mapping[str, Any]) -> None:
     production = order.productions[record["production_id"][0]]
-    ours = scrap.read_origin(str(record["origin"] or ""))
-    if ours is not None and (pieces := scrap.pieces_of(ours)) is not None:
-        order.told[ours["event"]] = pieces
+    ours = origin.Origin.read(str(record["origin"] or ""))
+    if ours is not None and ours.lost is not None:
+        order.told[ours.event_id] = ours.lost
     elif record["product_id"][0] == production.product_id:
         quantity = _quantity(order, production, record, "scrap_qty")
         order.taken_back += quantity
@@ -176,7 +190,7 @@ def _quantity(order: _Order, production: Production, record: Mapping[str, Any], 
 def _converted(order: _Order, units: Units) -> OrderTotals:
     first = next(iter(order.productions.values()))
     item, what = units.ours(product_code(first)), f"order {order.number}"
-    scrapped = order.scrapped + sum(order.told.values(), Decimal(0))
+    scrapped = order.scrapped + sum(order.told.values(), Decimal(0)) - order.back
     return OrderTotals(
         units.counted(order.made - order.taken_back, item, what), units.counted(scrapped, item, f"{what}: scrap")
     )

@@ -4,19 +4,13 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
-from decimal import Decimal
 
 import pytest
 
 from bridge.erp.odoo19 import Odoo19
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
-from bridge.model.production import (
-    Disposition,
-    Reversal,
-    event_id,
-)
 from tests.contract.odoo19.odoo_scenes import BARS, GOODS, INSERTS, confirmed, states, used
-from tests.contract.scenes import AT, EQUIPMENT, ORDER, carry, pieces, resume
+from tests.contract.scenes import EQUIPMENT, ORDER, carry, pieces, resume
 
 # Consumption
 
@@ -156,15 +150,6 @@ async def test_consumption_of_what_odoo_tracks_is_refused(odoo, connector):
     await odoo.write("product.product", INSERTS, {"tracking": "lot"})
     with pytest.raises(BusinessError, match="tracks INS-12 by lot"):
         await connector.plan(used(3, 3))
-
-
-async def test_consumption_is_not_taken_back_by_us(connector):
-    event = used(3, 3)
-    await carry(connector, event)
-    for posted in (event, confirmed(3), replace(pieces(3, 3), disposition=Disposition.SCRAP)):
-        back = Reversal(event_id("t", "r", 1), ORDER, 1, AT, Decimal(1), Decimal(1), "crack", posted)
-        with pytest.raises(BusinessError, match="reversal event: only good pieces are taken back"):
-            await connector.plan(back)
 
 
 async def test_component_that_was_scrapped_is_not_consumed(odoo, connector):
