@@ -22,7 +22,7 @@ _SHOWN: Final = 5  # reasons in one text
 class _Held(NamedTuple):
     """A count without a sure serial number."""
 
-    count: Unposted
+    counted: Unposted
     why: str
 
 
@@ -34,8 +34,8 @@ async def shares_of(
     posted = await serial.posted(connection, connector, order_number, told) if told else {}
     sure, held = sort(counts, posted)
     shares = [Share(part, serials=tuple(count.serial for count in part)) for part in _parts(sure)]
-    why = {each.count.id: each.why for each in held}
-    waiting = _parts([each.count for each in held])
+    why = {each.counted.id: each.why for each in held}
+    waiting = _parts([each.counted for each in held])
     return shares + [Share(part, serials_missing=_told(part, [why[count.id] for count in part])) for part in waiting]
 
 
