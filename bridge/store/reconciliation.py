@@ -12,6 +12,7 @@ from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("reconciliation")
+_AT_ONCE: Final = 200  # orders of one question: however many there are, each is answered soon
 
 
 _NONE: Final = Decimal(0)
@@ -74,8 +75,14 @@ class Difference:
 
 async def read_ledger(connection: Connection, connector: str, since: datetime) -> list[OrderLedger]:
     """The orders that had pieces or postings since an instant, with the quantities of all their time."""
-    rows = await connection.execute(_QUERIES.ledger, {"connector": connector, "since": since})
-    return [OrderLedger(**row) async for row in rows]
+    asked = {"connector": connector, "since": since}
+    orders = [row["order_number"] async for row in await connection.execute(_QUERIES.orders, asked)]
+    scrapping = [row["equipment_id"] async for row in await connection.execute(_QUERIES.scrapping, asked)]
+    ledgers: list[OrderLedger] = []
+    for begin in range(0, len(orders), _AT_ONCE):
+        values = {"connector": connector, "orders": orders[begin : begin + _AT_ONCE], "scrapping": scrapping}
+        ledgers += [OrderLedger(**row) async for row in await connection.execute(_QUERIES.ledger, values)]
+    return ledgers
 
 
 async def keep(

@@ -92,8 +92,15 @@ select
     payload ->> 'order_ref' as order_ref, payload ->> 'ticket_id' as ticket_id, payload ->> 'item' as item,
     payload ->> 'uom' as uom, coalesce(payload ->> 'quantity', payload ->> 'yielded', payload ->> 'available') as quantity,
     0 as behind
-from outbox
-where connector = any(%(connectors)s::text []) and stream = %(stream)s
+from (select distinct unnest(%(connectors)s::text []) as name) as c
+cross join lateral (
+    -- By the stream's own index: an order may have a posting a piece.
+    select *
+    from outbox
+    where connector = c.name and stream = %(stream)s
+    order by seq desc
+    limit %(most)s
+) as o
 order by id desc
 limit %(most)s;
 

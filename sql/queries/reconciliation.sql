@@ -1,19 +1,30 @@
 -- What was made, what was posted, and what the business system has.
 
+-- name: orders
+-- Orders that had good pieces of a final operation, or a posting to this system, since an instant.
+select order_number from production_count
+where is_final and kind = 'good' and order_number is not null and ts >= %(since)s
+union
+select payload ->> 'order_ref' as order_number from outbox
+where
+    connector = %(connector)s and kind in ('wip_to_fg', 'scrap', 'performance', 'reversal') and created_at >= %(since)s
+    and payload ->> 'order_ref' is not null
+order by order_number;
+
+-- name: scrapping
+-- Machines whose scrap is posted here: what they scrap is to be posted.
+select distinct c.equipment_id
+from count_posting as t
+inner join production_count as c on t.count_id = c.id
+where t.connector = %(connector)s and t.kind in ('scrap', 'performance') and c.kind = 'scrap';
+
 -- name: ledger
--- One row an order that had good pieces of a final operation, or a posting to this system, since an instant. Quantities are of all its
--- time. What was made is counted; what another system was told is not this one's. `unposted` will be posted by itself: what is older
--- than a day will not. `reversed` was taken back later, by events of its own.
+-- One row for each of some orders. Quantities are of all its time. What was made is counted; what another system was told is not this
+-- one's. `unposted` will be posted by itself: what is older than a day will not. `reversed` was taken back later, by events of its own.
 -- Where an order has no receipts (wip_to_fg), what performances of its final operation yielded is what was posted of it: those that a
 -- rule made of counts of a final machine; of others those of the highest segment. So with scrap: by events of scrap, or performances.
 with orders as (
-    select order_number from production_count
-    where is_final and kind = 'good' and order_number is not null and ts >= %(since)s
-    union
-    select payload ->> 'order_ref' from outbox
-    where
-        connector = %(connector)s and kind in ('wip_to_fg', 'scrap', 'performance', 'reversal') and created_at >= %(since)s
-        and payload ->> 'order_ref' is not null
+    select unnest(%(orders)s::text []) as order_number
 ),
 
 event as materialized (
@@ -48,7 +59,8 @@ basis as (
     group by order_number
 ),
 
-performance as (
+-- Once for all: looked for again for each event it would take a time that grows with the square of their number.
+performance as materialized (
     select e.id
     from event as e
     inner join basis as b on e.order_number = b.order_number
@@ -80,9 +92,8 @@ told as (
         sum(s.quantity) filter (where e.state = 'parked') as scrap_parked
     from event as e
     inner join basis as b on e.order_number = b.order_number
-    cross join lateral (
-        select e.kind <> 'performance' or exists (select 1 from performance as f where f.id = e.id) as is_its
-    ) as f
+    left join performance as p on e.id = p.id
+    cross join lateral (select e.kind <> 'performance' or p.id is not null as is_its) as f
     cross join lateral (
         -- A confirmation that is taken back gives back its scrap as well: of the pieces no more than it yielded.
         select case
@@ -98,12 +109,8 @@ told as (
     group by e.order_number
 ),
 
--- Machines whose scrap is posted here: what they scrap is to be posted.
 scrapping as (
-    select distinct c.equipment_id
-    from count_posting as t
-    inner join production_count as c on t.count_id = c.id
-    where t.connector = %(connector)s and t.kind in ('scrap', 'performance') and c.kind = 'scrap'
+    select unnest(%(scrapping)s::int []) as equipment_id
 ),
 
 counted as (

@@ -208,3 +208,13 @@ async def test_comparison_changes_nothing_but_its_own_record(books):
     comparison = await compare(books.connection, "erp", object(), SINCE)
     assert comparison.differences
     assert await (await books.connection.execute(rows)).fetchone() == before
+
+
+async def test_orders_beyond_those_of_one_question_are_read_by_the_next(books, monkeypatch):
+    monkeypatch.setattr(reconciliation, "_AT_ONCE", 2)
+    machine = await books.machine("m")
+    for number in range(1, 6):
+        event = await books.told("wip_to_fg", number, order=f"MES-{number}")
+        await books.counted(machine, number, order=f"MES-{number}", event=event)
+    wanted = {f"MES-{number}": of(number, number, f"MES-{number}") for number in range(1, 6)}
+    assert await books.ledger() == wanted
