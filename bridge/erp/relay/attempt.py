@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from bridge.erp import event as events
 from bridge.erp.connector import Connector, Event, Found, Refusal, Step
@@ -20,6 +20,8 @@ from bridge.erp.relay.masking import masked
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
 from bridge.model.text import storable_document
 from bridge.store.relay import Claimed, Exchange, Outcome
+
+_LONGEST_ID: Final = 500  # characters; an index of the database holds no more than some thousand
 
 
 class Attempt:
@@ -48,6 +50,11 @@ class Attempt:
             found = await self._verify(event)
         if found.external_id is None:
             raise BusinessError("the system has the event and names no id for it")
+        if len(found.external_id) > _LONGEST_ID:
+            raise BusinessError(
+                f"the system has the event and names an id of {len(found.external_id)} characters for it, which is none: "
+                f"{found.external_id[:40]}..."
+            )
         return found.external_id
 
     async def record_failure(self, error: Exception) -> None:

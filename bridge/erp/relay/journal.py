@@ -32,6 +32,7 @@ _OF_ONE_WRITE: Final = (
     psycopg.errors.LockNotAvailable,
     psycopg.errors.DeadlockDetected,
     psycopg.errors.QueryCanceled,
+    psycopg.errors.ProgramLimitExceeded,
 )
 
 
@@ -130,9 +131,12 @@ class Journal:
             return await relay.next_due_s(self._connection, self._connector)
 
     async def same_failures(self, outbox_id: int, step: str, status: int | None, most: int) -> int:
-        """See relay.same_failures."""
-        async with self._session:
-            return await relay.same_failures(self._connection, outbox_id, step, status, most)
+        """See relay.same_failures. Raises NotWritten where the database gives this one question up."""
+        try:
+            async with self._session:
+                return await relay.same_failures(self._connection, outbox_id, step, status, most)
+        except _OF_ONE_WRITE as error:
+            raise NotWritten(f"{type(error).__name__}: {error}") from error
 
     async def alone(self, work: Callable[[], Awaitable[T]]) -> T:
         """Do other work on the session while nobody else uses it."""

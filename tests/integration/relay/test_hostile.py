@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import uuid
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from bridge.erp.connector import Found
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
 from bridge.errors import SetupError, TransientError
@@ -369,3 +371,40 @@ async def test_look_goes_round_all_streams_however_many_there_are(connection, da
         after, looks = last or "", looks + 1
     assert seen == set(streams)
     assert looks <= 6
+
+
+async def test_id_that_no_index_takes_ends_one_write_and_not_the_session(connection, database_dsn):
+    for stream in (ORDER, OTHER):
+        key, payload = f"request {stream}", {"ticket_id": 1}
+        await outbox.insert(connection, connector="erp", stream=stream, kind="work_request", payload=payload, key=key)
+    async with journal_of(database_dsn) as (journal, _):
+        one, two = await claim(journal)
+        refused, taken = await asyncio.gather(
+            journal.finish(one, secrets.token_hex(100_000), wants_next=False),
+            journal.finish(two, "D1", wants_next=False),
+            return_exceptions=True,
+        )
+        assert isinstance(refused, NotWritten)
+        assert taken is None
+
+
+async def test_system_that_names_no_id_but_a_book_is_told_to_a_person(erp, connection, database_dsn, monkeypatch):
+    async def endless(self, event):
+        return Found(is_posted=True, external_id="9" * 10_000)
+
+    monkeypatch.setattr(Odoo19, "verify", endless)
+    await post(connection, ORDER, [1])
+    async with relaying(database_dsn, erp.settings()):
+        [row] = await until(database_dsn, lambda rows: rows[0]["state"] == "parked")
+    assert "an id of 10000 characters" in row["last_error"]
+
+
+async def test_question_about_failures_that_is_given_up_ends_one_attempt_and_not_the_session(connection, database_dsn):
+    """The session lives, and with it the stream's lock: who takes it for lost would hold the stream, and the row, for ever."""
+    async with journal_of(database_dsn) as (journal, session), connected(database_dsn, "test") as somebody:
+        await session.execute("set lock_timeout = '10ms'")
+        async with somebody.transaction():
+            await somebody.execute("lock table outbox_attempt in access exclusive mode")
+            with pytest.raises(NotWritten, match="LockNotAvailable"):
+                await journal.same_failures(1, "step", None, 3)
+        assert await journal.same_failures(1, "step", None, 3) == 0
