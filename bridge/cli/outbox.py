@@ -162,10 +162,10 @@ def stop(connector: ConnectorName, reason: Reason, config: ConfigFile = CONFIG) 
 
 @app.command()
 def go(connector: ConnectorName, config: ConfigFile = CONFIG) -> None:
-    """Let a stopped connector go on."""
+    """Let a stopped connector go on, and one whose key or system was mended be tried at once."""
     _known(config, connector)
     ended = on_database(config, lambda connection: connector_control.go(connection, connector, getpass.getuser()))
-    out.print(f"{connector} goes on" if ended else f"{connector} was not stopped")
+    out.print(f"{connector} goes on" if ended else f"{connector} was not stopped; its pauses end, and it is tried now")
 
 
 @app.command("dry-run")

@@ -24,6 +24,7 @@ _QUERIES: Final = load("relay")
 
 STEPS: Final = 500  # open streams that a look steps over
 NEWEST: Final = 50  # ... and the newest rows that it looks at
+_MOST_AT_ONCE: Final = 5000  # rows that one statement changes
 
 Outcome = Literal["ok", "transient", "credentials", "business", "unknown"]
 NextState = Literal["pending", "sending", "parked"]
@@ -97,11 +98,6 @@ class Postponed(NamedTuple):
 async def listen(connection: Connection) -> None:
     """Hear of new rows on this connection: the connector's name on CHANNEL_OUTBOX."""
     await connection.execute(_QUERIES.listen)
-
-
-async def answers(connection: Connection) -> None:
-    """Raises psycopg.OperationalError where the session does not live."""
-    await connection.execute(_QUERIES.backend)
 
 
 async def prepare_session(connection: Connection) -> None:
@@ -257,3 +253,14 @@ async def same_failures(connection: Connection, outbox_id: int, step: str, statu
     columns = {"id": outbox_id, "step": step, "status": status, "most": most}
     row = await (await connection.execute(_QUERIES.same_failures, columns)).fetchone()
     return 0 if row is None else int(row["times"])
+
+
+async def end_waits(connection: Connection, connector: str, settle: timedelta) -> int:
+    """What waits by its own failures is due now, or in `settle` where it is not known what became of it; returns how many rows."""
+    ended = 0
+    wanted = {"connector": connector, "settle": settle, "most": _MOST_AT_ONCE}
+    while True:
+        rows = await (await connection.execute(_QUERIES.end_waits, wanted)).fetchall()
+        ended += len(rows)
+        if len(rows) < _MOST_AT_ONCE:
+            return ended

@@ -53,7 +53,11 @@ async def edit(number: EventNumber, said: EditEvent, tower: TheTower, me: TheAcc
             raise HTTPException(422, str(problem)) from None
         if not changes:
             raise HTTPException(422, "nothing is changed: every field is as it was")
-        if await outbox.edit(connection, number, changes, me.login, said.reason) is None:
+        try:
+            edited = await outbox.edit(connection, number, changes, me.login, said.reason)
+        except AmorError as refused:
+            raise HTTPException(409, str(refused)) from None
+        if edited is None:
             raise HTTPException(409, _not_parked(row))
         edits = await outbox.edits(connection, number)  # the row is locked: nobody edits it now
         if said.seen is not None and len(edits) != said.seen + 1:
@@ -155,14 +159,14 @@ async def stop(name: ConnectorName, said: WithReason, tower: TheTower, me: TheAc
 
 @router.post("/connectors/{name}/go", responses=_REFUSALS)
 async def go(name: ConnectorName, said: WithReason, tower: TheTower, me: TheAccount) -> ErpSummary:
-    """Let a stopped connector go on."""
+    """Let a stopped connector go on, and end the pauses of one that refuses the key or fails: it is tried now."""
     require(me, "operator")
     async with tower.pool.connection() as connection:
         await known(connection, tower, name)
         async with connection.transaction():
-            if not await connector_control.go(connection, name, me.login):
-                raise HTTPException(409, f"{name} is not stopped")
-            await _audit(connection, me, "connector let go on", f"connector:{name}", {"reason": said.reason})
+            ended = await connector_control.go(connection, name, me.login)
+            what = "connector let go on" if ended else "connector tried now"
+            await _audit(connection, me, what, f"connector:{name}", {"reason": said.reason})
         return await tower.erp.read(connection, fresh=True)
 
 

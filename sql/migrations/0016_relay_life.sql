@@ -23,3 +23,11 @@ create unique index connector_trouble_open on connector_trouble (connector) wher
 
 alter table connector_condition add column is_proven boolean not null default false;
 comment on column connector_condition.is_proven is 'Works: the system took a request since it failed last, or since its relay began.';
+
+-- A person says that a connector is to be tried now: what was wrong is mended. Each relay compares the number with the one that it saw
+-- last, and ends the pauses of the connector.
+create table connector_go (
+    connector text primary key,
+    times bigint not null default 1,
+    at timestamptz not null default now()
+);

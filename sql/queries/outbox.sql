@@ -21,7 +21,14 @@ with changed as (
     update outbox set state = 'pending', next_at = now(), checkpoint = '{}'
     where id = %(id)s and state = 'parked'
     returning id, connector
+),
+
+-- Who replays says that something was mended: the connector is tried at once, whatever pauses it makes.
+said as (
+    insert into connector_go (connector) select connector from changed
+    on conflict (connector) do update set times = connector_go.times + 1, at = now()
 )
+
 select id, pg_notify('amor_outbox', connector), pg_notify('amor_live', 'outbox:' || id) from changed;
 
 -- name: open_count

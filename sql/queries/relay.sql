@@ -245,6 +245,26 @@ with changed as (
 
 select id, pg_notify('amor_live', 'outbox:' || id) from changed;
 
+-- name: end_waits
+-- A person says go: what waits by its own failures is due. What may have gone out and is not known to have arrived (sending) not
+-- before its system had its time since now, which is later than since it went out; what is in hand is not touched by this. A row that
+-- somebody holds is not waited for.
+with waiting as (
+    select id
+    from outbox
+    where
+        connector = %(connector)s and done_at is null and state in ('pending', 'sending')
+        and next_at > now() + case state when 'sending' then %(settle)s else interval '0' end
+    order by id
+    limit %(most)s
+    for update skip locked
+)
+
+update outbox set next_at = now() + case state when 'sending' then %(settle)s else interval '0' end
+from waiting
+where outbox.id = waiting.id
+returning outbox.id;
+
 -- name: same_failures
 -- How many failures up to now, at most %(most)s, were in this step with this status; what went well in between (the look-up, the steps
 -- before) does not count.

@@ -1,8 +1,8 @@
 """The relay: carries the outbox to the business systems, and their orders and shipments back.
 
-For each connector: a listener that hears of new rows, a dispatcher that carries them (`dispatcher`: streams side by side, each in
-its order), a reader of orders and shipments (`inbound`), one who tells its stock to others (`availability`), and one who answers
-people (`questions`). Any number of relays may run on one database.
+For each connector: a listener that hears of new rows and of people who say go (`listening`), a dispatcher that carries them
+(`dispatcher`: streams side by side, each in its order), a reader of orders and shipments (`inbound`), one who tells its stock to others
+(`availability`), and one who answers people (`questions`). Any number of relays may run on one database.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from bridge.erp.relay.condition import tell_conditions
 from bridge.erp.relay.dispatcher import Lane, dispatch
 from bridge.erp.relay.gate import Gate
 from bridge.erp.relay.inbound import follow
+from bridge.erp.relay.listening import listen
 from bridge.erp.relay.questions import answer_questions
 from bridge.erp.relay.reconcile import reconcile_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
@@ -34,7 +35,7 @@ from bridge.erp.relay.telling import Audience
 from bridge.erp.webhook.listener import receive
 from bridge.errors import SetupError
 from bridge.model.production import EventKind
-from bridge.store import outbox, relay
+from bridge.store import outbox
 from bridge.store.database import Connection, connected
 
 log = structlog.get_logger()
@@ -92,7 +93,7 @@ async def _open(table: ConnectorSettings, rhythm: Rhythm, stack: AsyncExitStack,
 
 
 def _tasks(lane: Lane, table: ConnectorSettings, settings: Settings) -> Iterator[Task]:
-    yield partial(_listen, lane)
+    yield partial(listen, lane)
     yield partial(follow, lane, str(table.url), timedelta(seconds=table.poll_s))  # a secret address stays one
     yield partial(dispatch, lane)
     yield partial(answer_questions, lane)
@@ -110,16 +111,6 @@ async def _tell_of_others(lanes: list[Lane], connection: Connection, stop: async
     for name, rows in elsewhere.items():
         log.error("events wait for a connector that is not in the configuration", connector=name, events=rows)
     await stop.wait()
-
-
-async def _listen(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:
-    await relay.listen(connection)
-    lane.wake.set()  # for what came before
-    while not stop.is_set():
-        async for notice in connection.notifies(timeout=lane.rhythm.look_again.total_seconds()):
-            if notice.payload == lane.name:
-                lane.wake.set()
-        await relay.answers(connection)  # a connection that fell silent tells nothing either
 
 
 async def _with_database(dsn: str, task: Task, stop: asyncio.Event, database: Availability, rhythm: Rhythm) -> None:

@@ -22,6 +22,7 @@ from bridge.config.settings import ConnectorSettings, StockLevel
 from bridge.erp.connector import Connector, Place, TellsStock
 from bridge.erp.connectors import make
 from bridge.erp.relay.dispatcher import Lane
+from bridge.erp.relay.rhythm import pause
 from bridge.errors import BusinessError, ConfigError, ConnectorError, Problem
 from bridge.model.production import EventKind
 from bridge.store import availability, turn
@@ -47,7 +48,7 @@ async def tell_levels(
         if stop.is_set():
             return
         if not await turn.take(connection, mine):
-            await _wait(stop, _TURN)
+            await pause(stop, _TURN)
             continue
         lane.stock_moved.clear()
         at = datetime.now(UTC)
@@ -58,16 +59,16 @@ async def tell_levels(
             failures += 1
             lane.gate.failed(error)
             wait = lane.rhythm.retry.delay(failures, random.random(), lane.rhythm.asked(error))  # noqa: S311  # jitter
-            await _wait(stop, max(wait, SOONEST))
+            await lane.gate.pause(stop, max(wait, SOONEST))
             continue
         lane.gate.worked()
         failures = 0
         is_held_back = await _tell(connection, lane.name, levels, found, at)
         await turn.end(connection, mine)
         held_back = held_back + 1 if is_held_back else 0
-        await _wait(stop, SOONEST)
+        await pause(stop, SOONEST)
         again = min(every, SOONEST * 2 ** min(held_back, 16)) if held_back else every
-        await _wait(stop, again, lane.stock_moved)
+        await pause(stop, again, lane.stock_moved)
 
 
 async def _tell(
@@ -193,13 +194,3 @@ class Stock:
         if self.said.get(place) != reason:
             log.warning("level cannot be told", connector=self.lane.name, **place._asdict(), reason=reason)
             self.said[place] = reason
-
-
-async def _wait(stop: asyncio.Event, longest: timedelta, news: asyncio.Event | None = None) -> None:
-    """Until `stop`, until there is news, or so long."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (stop, news) if event is not None]
-    try:
-        await asyncio.wait(waits, timeout=longest.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -14,6 +14,7 @@ from uuid import UUID
 import psycopg
 
 from bridge.erp.relay.dispatcher import Lane
+from bridge.erp.relay.rhythm import pause
 from bridge.erp.relay.telling import Audience, tell_of_troubles
 from bridge.store import connector_condition
 from bridge.store.connector_condition import Told
@@ -34,7 +35,7 @@ async def tell_conditions(
             await connector_condition.tell(connection, relay, told, is_news=news != said)
             said = news
             await tell_of_troubles(audience, [lane.name for lane in lanes], connection)
-            await _something(lanes, stop)
+            await pause(stop, connector_condition.EVERY, *(lane.gate.changed for lane in lanes))
     finally:
         with contextlib.suppress(psycopg.Error):
             await connector_condition.forget(connection, relay)
@@ -46,14 +47,3 @@ def _told(lane: Lane) -> Told:
         return Told(lane.name, condition.state, "", None, condition.is_proven)
     left = max(0.0, condition.until - asyncio.get_running_loop().time())
     return Told(lane.name, condition.state, condition.reason, timedelta(seconds=left))
-
-
-async def _something(lanes: Sequence[Lane], stop: asyncio.Event) -> None:
-    """Until a condition may have changed, `stop`, or it is time to say it again."""
-    waits = [asyncio.ensure_future(event.wait()) for event in (stop, *(lane.gate.changed for lane in lanes))]
-    try:
-        timeout = connector_condition.EVERY.total_seconds()
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()

@@ -43,6 +43,13 @@ LOOK_S: Final = 0.15  # ... and what was written since is looked for as often
 _NEWEST_EVERY: Final = 3  # of so many streams that are taken one is the newest, whatever waits longer
 
 
+@dataclass(slots=True)
+class Heard:
+    """How often people had said go when this relay looked last; None before its first look."""
+
+    times: int | None = None
+
+
 @dataclass(frozen=True, slots=True)
 class Lane:
     """What the tasks of one connector share. `settle`: how long its system may still work on a request nobody waits for.
@@ -59,6 +66,7 @@ class Lane:
     gate: Gate
     stock_moved: asyncio.Event = field(default_factory=asyncio.Event)
     audience: Audience = field(default_factory=Audience)
+    heard: Heard = field(default_factory=Heard)
 
 
 async def dispatch(lane: Lane, connection: Connection, stop: asyncio.Event) -> None:

@@ -3,6 +3,7 @@
     rate       a token bucket: so many requests a second, and a burst
     pause      what the system asked for (429 or 503 with Retry-After), and a refused key: every request more could lock the account
     circuit    closed -> open after `most_failures` in a row of two streams or more -> half open: one event at a time -> closed
+    go         a person says that it is mended: pauses end, one event at a time is tried, and all again when one went well
 
 While the circuit is open nothing is claimed: no event loses an attempt to a system that is away.
 """
@@ -79,6 +80,7 @@ class Gate:
         self._until = 0.0
         self._reason = ""
         self._has_worked = False
+        self._went = asyncio.Event()  # set, and another one in its place, when a person says go
         self.state: CircuitState = "closed"
         self.changed = asyncio.Event()  # set whenever `condition` may be another; who looks clears it
 
@@ -99,9 +101,24 @@ class Gate:
     async def ready(self, stop: asyncio.Event) -> None:
         """Until the pause is over, or `stop`."""
         while not stop.is_set() and (left := self._until - _now()) > 0:
-            await pause(stop, timedelta(seconds=left))
+            await self.pause(stop, timedelta(seconds=left))
         if self.state == "open" and not stop.is_set():
             self.state = "half open"
+
+    async def pause(self, stop: asyncio.Event, wait: timedelta) -> None:
+        """Wait after a failure: until `stop`, or until a person says go."""
+        await pause(stop, wait, self._went)
+
+    def go(self) -> None:
+        """A person says that what was wrong is mended: pauses end, and one event at a time is tried until one goes well."""
+        if self.condition.state != "works":
+            self.state = "half open"
+            self._log.info("a person says go: tried now", reason=self._reason)
+        self._until = _now()
+        self._refusals, self._openings = min(self._refusals, 1), min(self._openings, 1)
+        went, self._went = self._went, asyncio.Event()
+        went.set()
+        self.changed.set()
 
     async def token(self) -> None:
         """Until the rate allows one request more."""

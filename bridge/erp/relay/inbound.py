@@ -20,7 +20,6 @@ import structlog
 
 from bridge.erp.connector import Connector
 from bridge.erp.relay.dispatcher import Lane
-from bridge.erp.relay.rhythm import pause
 from bridge.errors import BusinessError, ConnectorError
 from bridge.model.production import EventKind, WorkRequestState
 from bridge.store import inbound, order, shipment, turn, work_request
@@ -95,7 +94,7 @@ async def follow(
         if error:
             again = lane.rhythm.retry.delay(failures, random.random(), lane.rhythm.asked(error))  # noqa: S311  # jitter
             wait = max(again, every)
-        await pause(stop, wait)
+        await lane.gate.pause(stop, wait)
 
 
 class Reader:

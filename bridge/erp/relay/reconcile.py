@@ -78,7 +78,7 @@ async def reconcile_nightly(lane: Lane, at: time, zone: ZoneInfo, connection: Co
             if stop.is_set():
                 return
             if not await _reconcile(lane, connection, now):
-                await pause(stop, timedelta(seconds=_ASK_AGAIN_S))
+                await lane.gate.pause(stop, timedelta(seconds=_ASK_AGAIN_S))
                 continue
         await pause(stop, last_due(now, at, zone) + timedelta(days=1) - now)
 

@@ -57,13 +57,14 @@ DEFAULT: Final = Rhythm(
 )
 
 
-async def pause(stop: asyncio.Event, wait: timedelta) -> None:
-    """Wait, but not longer than until `stop`."""
+async def pause(stop: asyncio.Event, wait: timedelta, *others: asyncio.Event) -> None:
+    """Wait, but not longer than until `stop`, or one of the others."""
+    waits = [asyncio.ensure_future(event.wait()) for event in (stop, *others)]
     try:
-        async with asyncio.timeout(wait.total_seconds()):
-            await stop.wait()
-    except TimeoutError:
-        return
+        await asyncio.wait(waits, timeout=wait.total_seconds(), return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for each in waits:
+            each.cancel()
 
 
 class Availability:

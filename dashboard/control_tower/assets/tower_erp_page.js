@@ -62,10 +62,15 @@
     amor.mark(element.querySelector('[data-fact-of="For a person"]'), "weight", each.parked ? "act" : "none");
     amor.mark(element.querySelector('[data-fact-of="Failing"]'), "weight", each.failing ? "watch" : "none");
     var acts = element.querySelector(".connector-acts");
-    var wanted = erp.mayAct() ? (each.stopped_at ? "go" : "stop") : "";
+    var isPaused = each.condition === "refused" || each.condition === "failing";
+    var wanted = !erp.mayAct() ? "" : each.stopped_at ? "go" : isPaused ? "stop try" : "stop";
     if (acts.dataset.shown === wanted) return;
     acts.dataset.shown = wanted;
-    acts.replaceChildren(wanted === "stop" ? erp.button("Stop", function () { askStop(each.connector); }, "quiet", "Stop " + each.connector) : wanted ? erp.button("Let it go on", function () { askGo(each.connector); }, "primary", "Let " + each.connector + " go on") : "");
+    acts.replaceChildren.apply(acts, [
+      wanted.indexOf("stop") === 0 ? erp.button("Stop", function () { askStop(each.connector); }, "quiet", "Stop " + each.connector) : "",
+      wanted === "stop try" ? erp.button("Try now", function () { askTry(each.connector); }, "primary", "Try " + each.connector + " now") : "",
+      wanted === "go" ? erp.button("Let it go on", function () { askGo(each.connector); }, "primary", "Let " + each.connector + " go on") : "",
+    ].filter(Boolean));
   }
   function step(connector, verb, reason) {
     return amor.post("/api/v1/erp/connectors/" + encodeURIComponent(connector) + "/" + verb, { reason: reason }).then(function (answer) {
@@ -80,6 +85,9 @@
   }
   function askGo(connector) {
     erp.ask("Let " + connector + " go on", "What waited goes out, each order in its sequence.", "Let it go on", [], function (reason) { return step(connector, "go", reason); });
+  }
+  function askTry(connector) {
+    erp.ask("Try " + connector + " now", "What was wrong is mended: its pauses end. One event is tried, and all again once one went well.", "Try now", [], function (reason) { return step(connector, "go", reason); });
   }
   function drawConnectors() {
     var place = document.querySelector('[data-live="connectors"]');

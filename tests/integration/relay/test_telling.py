@@ -35,10 +35,10 @@ def telling(dsn, *connectors, **said):
 
 
 @asynccontextmanager
-async def relaying(settings):
+async def relaying(settings, rhythm=QUICK):
     stop = asyncio.Event()
     async with asyncio.TaskGroup() as group:
-        group.create_task(relay.run(settings, stop, QUICK))
+        group.create_task(relay.run(settings, stop, rhythm))
         try:
             yield
         finally:

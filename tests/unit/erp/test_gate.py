@@ -126,6 +126,8 @@ async def test_condition_tells_people_why_nothing_goes_out_and_when_it_works_aga
 async def test_condition_that_stays_is_not_told_again():
     gate = Gate("erp", RHYTHM)
     gate.worked()
+    gate.changed.clear()
+    gate.worked()
     gate.failed(TransientError("away"))  # one failure is no condition yet
     gate.failed(BusinessError("unknown item"))
     assert not gate.changed.is_set()
