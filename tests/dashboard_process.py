@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -18,8 +16,9 @@ import websockets
 
 from bridge.config import Settings
 from dashboard.server import run
-from tests.erp_process import ROOT, free_port
+from tests.erp_process import free_port
 from tests.plant_seed import LOGIN, PASSWORD, apply, demo_settings
+from tests.program import Program
 
 
 class Tower:
@@ -97,25 +96,24 @@ class TowerProcess:
         self.url = f"http://127.0.0.1:{self.port}"
         self._file = folder / "amor.toml"
         self._file.write_text(_CONFIGURATION.format(dsn=dsn, port=self.port) + connectors)
-        self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "tower.log"
+        self._process: Program | None = None
 
     def start(self) -> None:
-        command = [sys.executable, "-m", "bridge.cli", "dashboard", "--config", str(self._file)]
-        self._process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
-        deadline = time.monotonic() + 30
-        while time.monotonic() < deadline and self._process.poll() is None:
+        with self._log.open("ab") as log:
+            self._process = Program("bridge.cli", "dashboard", "--config", str(self._file), stderr=log)
+        while self._process.returncode is None:
             try:
                 if httpx.get(self.url + "/ready", timeout=5).status_code == httpx.codes.OK:
                     return
             except httpx.TransportError:
-                time.sleep(0.05)
-        self.kill()
-        raise AssertionError("the control tower did not start")
+                time.sleep(0.02)
+        raise AssertionError(f"the control tower did not start: {self._log.read_text()}")
 
     def kill(self) -> None:
         if self._process is not None:
             self._process.kill()
-            self._process.communicate()
+            self._process.wait()
 
 
 _CONFIGURATION = """

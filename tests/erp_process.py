@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-import signal
 import socket
-import sys
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -14,8 +12,8 @@ from typing import Any, Self
 import httpx
 
 from bridge.config.settings import OdooSettings
+from tests.program import Program
 
-ROOT = Path(__file__).parents[1]
 KEY = "simulated-key"
 
 
@@ -32,7 +30,7 @@ class SimulatedErp:
         self.folder = folder
         self.port = free_port()
         self._options = ["--quantity", quantity, "--orders-per-line", str(orders_per_line), "--fail", str(fail)]
-        self._process: asyncio.subprocess.Process | None = None
+        self._process: Program | None = None
         self._control = httpx.AsyncClient(base_url=self.url, timeout=10)
 
     @property
@@ -55,32 +53,26 @@ class SimulatedErp:
         await self.stop()
 
     async def start(self) -> None:
-        command = [sys.executable, "-m", "simulators.erp", "--port", str(self.port), "--data", str(self.folder)]
-        self._process = await asyncio.create_subprocess_exec(
-            *command,
+        self._process = Program(
+            *("simulators.erp", "--port", str(self.port), "--data", str(self.folder)),
             *self._options,
             *("--release-every", "86400", "--ship-every", "86400", "--hold", "30"),
-            cwd=ROOT,
             env={**os.environ, "AMOR_SIMULATED_ERP_KEY": KEY},
-            stdout=asyncio.subprocess.PIPE,
         )
-        assert self._process.stdout is not None
-        assert b"erp started" in await self._process.stdout.readline()
-        # It says so just before it listens.
-        for _ in range(500):
+        while self._process.returncode is None:
             try:
                 await self._control.get("/_control/fail")
             except httpx.ConnectError:
                 await asyncio.sleep(0.01)
             else:
                 return
-        raise AssertionError("the simulated ERP does not listen")
+        raise AssertionError("the simulated ERP has ended by itself")
 
     async def stop(self) -> None:
         """As a power cut: what it committed stays."""
-        if self._process is not None and self._process.returncode is None:
-            self._process.send_signal(signal.SIGKILL)
-            await self._process.wait()
+        if self._process is not None:
+            self._process.kill()
+            await self._process.ended()
 
     async def fail(self, mode: str, *, count: int = 1, match: str = "", seconds: float | None = None) -> None:
         body = {"mode": mode, "count": count, "match": match, "seconds": seconds}

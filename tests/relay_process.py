@@ -28,7 +28,7 @@ from bridge.erp.relay.rhythm import DEFAULT, Rhythm
 from bridge.model.production import MaterialActual, WorkRequest, event_id
 from bridge.store import availability, outbox
 from bridge.store.database import CHANNEL_LIVE, Connection, connected
-from tests.erp_process import ROOT
+from tests.program import Program
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 EQUIPMENT = "acme/dortmund/machining/line1/cnc1"
@@ -90,22 +90,19 @@ async def relaying(dsn: str, *connectors: ConnectorSettings, rhythm: Rhythm = QU
             stop.set()
 
 
-async def start(
-    dsn: str, table: ConnectorSettings, *lives: str, others: Sequence[ConnectorSettings] = ()
-) -> asyncio.subprocess.Process:
+def start(dsn: str, table: ConnectorSettings, *lives: str, others: Sequence[ConnectorSettings] = ()) -> Program:
     """A relay in a process of its own. A life is "before|after <point> <nth>", where it dies; empty: never by itself.
 
     Of several lives each begins when the one before has died; the process ends with the last. Points of a connector are those of
     `table`, whatever other connectors the relay has.
     """
     environment = {**os.environ, "TEST_CONNECTORS": json.dumps([reveal(each) for each in (table, *others)])}
-    command = [sys.executable, "-m", "tests.relay_process", dsn, *(lives or ("",))]
-    return await asyncio.create_subprocess_exec(*command, cwd=ROOT, env=environment)
+    return Program("tests.relay_process", dsn, *(lives or ("",)), env=environment)
 
 
-async def started(dsn: str, table: ConnectorSettings) -> asyncio.subprocess.Process:
+async def started(dsn: str, table: ConnectorSettings) -> Program:
     """A relay in a process of its own that is at the database."""
-    process = await start(dsn, table)
+    process = start(dsn, table)
     async with connected(dsn, "test") as connection:
         relays = (
             "select 1 from pg_stat_activity where datname = current_database() and application_name like 'amor relay%'"
@@ -118,12 +115,12 @@ async def started(dsn: str, table: ConnectorSettings) -> asyncio.subprocess.Proc
 
 async def live_through(dsn: str, table: ConnectorSettings, lives: Sequence[str]) -> list[dict[str, Any]]:
     """The rows, all done by relays of which each died where its life says."""
-    process = await start(dsn, table, *lives, "")
+    process = start(dsn, table, *lives, "")
     try:
         rows = await drained(dsn)
     finally:
         process.send_signal(signal.SIGTERM)
-        ended = await process.wait()
+        ended = await process.ended()
     assert ended == 0, "the story was told before the relay had died everywhere"
     return rows
 

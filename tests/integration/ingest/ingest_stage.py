@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
-import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from pathlib import Path
 from typing import Any
 
 import paho.mqtt.client as paho
@@ -17,6 +15,7 @@ from paho.mqtt.enums import CallbackAPIVersion
 
 from bridge.config.settings import Settings
 from bridge.ingest.process import run
+from tests.program import Program
 
 EPOCH_MS = 1_790_000_000_000  # 2026-09-21, in the past of any run
 
@@ -90,12 +89,11 @@ async def subscribed(dsn: str) -> None:
 
 
 @contextlib.contextmanager
-def bridge_process(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
+def bridge_process(settings: Settings) -> Iterator[Program]:
     """The bridge in a process of its own, killed at the end."""
     described = settings.model_dump(mode="json", by_alias=True)
     described["database"]["dsn"] = settings.database.dsn.get_secret_value()
-    command = [sys.executable, "-m", "tests.integration.ingest.ingest_stage", json.dumps(described)]
-    process = subprocess.Popen(command, cwd=Path(__file__).parents[3])
+    process = Program("tests.integration.ingest.ingest_stage", json.dumps(described))
     try:
         yield process
     finally:

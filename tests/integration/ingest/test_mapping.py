@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 import time
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -15,6 +14,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 
 from tests.integration.ingest.ingest_stage import EPOCH_MS, mqtt_settings, publishing, query, running, subscribed, until
+from tests.program import run
 
 HEAD = '[plant]\nname = "A plant"\n[database]\ndsn = "postgresql://127.0.0.1/amor"\n'
 SOURCE = """\
@@ -34,14 +34,7 @@ to_unit = "Cel"
 
 
 def amor(*arguments: str | Path, written: bytes = b"") -> subprocess.CompletedProcess[str]:
-    ran = subprocess.run(
-        [sys.executable, "-m", "bridge.cli", *map(str, arguments)],
-        input=written,
-        capture_output=True,
-        check=False,
-        timeout=60,
-    )
-    return subprocess.CompletedProcess(ran.args, ran.returncode, ran.stdout.decode(), ran.stderr.decode())
+    return run("bridge.cli", *map(str, arguments), stdin=written)
 
 
 @pytest.fixture

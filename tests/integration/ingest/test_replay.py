@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-import subprocess
 import sys
 from contextlib import contextmanager
 from io import StringIO
-from pathlib import Path
 
 from rich.console import Console
 
@@ -24,6 +22,7 @@ from tests.integration.ingest.ingest_stage import (
     subscribed,
     until,
 )
+from tests.program import Program
 
 OPEN = "select count(*) from dead_letter where replayed_at is null"
 
@@ -86,10 +85,7 @@ def _replay_process(settings):
     """A replay in a process of its own, killed at the end."""
     described = settings.model_dump(mode="json", by_alias=True)
     described["database"]["dsn"] = settings.database.dsn.get_secret_value()
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.integration.ingest.test_replay", json.dumps(described)],
-        cwd=Path(__file__).parents[3],
-    )
+    process = Program("tests.integration.ingest.test_replay", json.dumps(described))
     try:
         yield
     finally:

@@ -26,18 +26,18 @@ async def test_totals_are_exact_after_random_kills_and_failures(tmp_path, databa
             await post(connection, order, [chance.randint(1, 5) for _ in range(EVENTS)])
         for ticket in range(1, 5):
             await request(connection, ticket)
-        relays = [await start(database_dsn, table) for _ in range(2)]
+        relays = [start(database_dsn, table) for _ in range(2)]
         for kill in range(KILLS):
             bar = (kill + 1) * 8
             await until(database_dsn, lambda rows, bar=bar: sum(row["state"] == "done" for row in rows) >= bar)
             victim = relays.pop(chance.randrange(2))
             victim.kill()
-            await victim.wait()
-            relays.append(await start(database_dsn, table))
+            await victim.ended()
+            relays.append(start(database_dsn, table))
         rows = await drained(database_dsn)
         for process in relays:
             process.terminate()
-            assert await process.wait() == 0
+            assert await process.ended() == 0
         truth = await erp.truth()
     told = {order: sum(int(row["payload"]["quantity"]) for row in rows if row["stream"] == order) for order in orders}
     assert truth["good_posted_by_origin"] == told

@@ -26,8 +26,8 @@ async def test_pieces_are_posted_once_when_the_relay_is_killed(erp, database_dsn
     table = erp.settings(max_in_flight=1, timeout_s=0.5)
     async with connected(database_dsn, "test") as connection:
         await post(connection, ORDER, [5, 4, 31])
-    process = await start(database_dsn, table, die_at)
-    assert await process.wait() == -signal.SIGKILL
+    process = start(database_dsn, table, die_at)
+    assert await process.ended() == -signal.SIGKILL
     async with relaying(database_dsn, table):
         rows = await drained(database_dsn)
     truth = await erp.truth()
@@ -41,8 +41,8 @@ async def test_work_request_is_made_once_when_the_relay_is_killed(erp, database_
     table = erp.settings(max_in_flight=1, timeout_s=0.5)
     async with connected(database_dsn, "test") as connection:
         await request(connection, 1)
-    process = await start(database_dsn, table, die_at)
-    assert await process.wait() == -signal.SIGKILL
+    process = start(database_dsn, table, die_at)
+    assert await process.ended() == -signal.SIGKILL
     async with relaying(database_dsn, table):
         [row] = await drained(database_dsn)
     [made] = (await erp.truth())["maintenance_requests"]
@@ -54,8 +54,8 @@ async def test_relay_that_dies_again_while_it_looks_up_loses_and_doubles_nothing
     async with connected(database_dsn, "test") as connection:
         await post(connection, ORDER, [5, 4])
     for die_at in ("after execute 3", "after lookup 1", "before finish 1", "before execute 3"):
-        process = await start(database_dsn, table, die_at)
-        assert await process.wait() == -signal.SIGKILL
+        process = start(database_dsn, table, die_at)
+        assert await process.ended() == -signal.SIGKILL
     async with relaying(database_dsn, table):
         await drained(database_dsn)
     truth = await erp.truth()

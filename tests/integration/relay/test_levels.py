@@ -263,14 +263,14 @@ async def test_relay_that_is_killed_while_it_writes_a_level_loses_none_and_tells
     erp, shop, connection, database_dsn, life
 ):
     source, target = tables(erp, shop)
-    process = await start(database_dsn, source, life, "", others=[target])
+    process = start(database_dsn, source, life, "", others=[target])
     try:
         await until(database_dsn, lambda rows: bool(told(rows)))
         await post(connection, ORDER, [5])
         rows = await until(database_dsn, reached(5))
     finally:
         process.send_signal(signal.SIGTERM)
-        await process.wait()
+        await process.ended()
     # Killed before its first level was written, it may have found the pieces posted afterwards.
     assert [row["payload"]["sequence"] for row in told(rows)] == list(range(1, len(told(rows)) + 1))
     assert heard(shop)[-1] == (len(told(rows)), "5")

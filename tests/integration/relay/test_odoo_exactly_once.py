@@ -222,7 +222,7 @@ async def test_two_relays_at_once_book_every_kind_once(odoo, database_dsn):
     async with relaying(database_dsn, table):
         await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
-    assert await other.wait() == 0
+    assert await other.ended() == 0
     assert productions(odoo, ORDER) == [("done", 5), ("done", 4), ("done", 31)]
     assert await totals(odoo, ORDER) == OrderTotals(Decimal(37), Decimal(2))
     await assert_confirmations_are_booked(odoo)

@@ -56,14 +56,14 @@ async def test_every_document_is_booked_once_while_the_relay_is_killed_between_t
         async with connected(database_dsn, "test") as connection:
             for event in killed.events:
                 await put(connection, event, ORDER)
-        process = await start(database_dsn, system.settings(name="erp", timeout_s=0.5), *killed.lives)
+        process = start(database_dsn, system.settings(name="erp", timeout_s=0.5), *killed.lives)
         try:
             async with asyncio.timeout(90):
                 rows = await drained(database_dsn)
         finally:
             if process.returncode is None:
                 process.terminate()
-            await process.wait()
+            await process.ended()
         assert {row["state"] for row in rows} == {"done"}
         booked = system.system.business.bookings
         assert [(each.quantity, each.scrap) for each in booked] == killed.booked

@@ -229,7 +229,7 @@ async def test_two_relays_post_each_event_once_in_order(erp, connection, databas
                 await post(connection, f"MES-{number:04}", [2, 1, 2], first=first, before=(first - 1) // 3 * 5)
         done = await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
-    assert await other.wait() == 0
+    assert await other.ended() == 0
     truth = await erp.truth()
     assert truth["good_posted_by_origin"] == {f"MES-{number:04}": 20 for number in range(1, 13)}
     assert truth["postings_by_origin"] == {f"MES-{number:04}": 12 for number in range(1, 13)}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
-import sys
 from decimal import Decimal
 
 import pytest
@@ -16,7 +14,7 @@ from bridge.model.production import Reversal
 from bridge.store import outbox, production_count
 from bridge.store.database import connected
 from bridge.store.reversal import read_posted, reverse_pieces
-from tests.erp_process import ROOT
+from tests.program import Program
 from tests.relay_process import AT, post
 
 ORDER = "MES-0001"
@@ -255,10 +253,7 @@ asyncio.run(main())
 
 async def test_process_killed_between_two_parts_takes_nothing_back_and_can_be_repeated(connection, database_dsn):
     await post(connection, ORDER, [4, 5])
-    dying = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", DIES, database_dsn, cwd=ROOT, env={**os.environ, "PYTHONPATH": str(ROOT)}
-    )
-    assert await dying.wait() == -signal.SIGKILL
+    assert await Program("-c", DIES, database_dsn).ended() == -signal.SIGKILL
     assert await reversals(connection) == []
     await back(connection, 6)
     assert await shares(connection) == [(2, "5", "5"), (1, "1", "1")]

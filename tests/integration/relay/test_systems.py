@@ -78,12 +78,12 @@ KILLED = [
 @pytest.mark.parametrize("system", KILLED, indirect=True)
 async def test_every_piece_is_posted_once_while_the_relay_is_killed(system, database_dsn):
     await fill(database_dsn)
-    process = await start(database_dsn, system.settings(name="erp"), *LIVES)
+    process = start(database_dsn, system.settings(name="erp"), *LIVES)
     try:
         async with asyncio.timeout(90):
             await drained(database_dsn)
     finally:
         if process.returncode is None:
             process.terminate()
-        await process.wait()
+        await process.ended()
     await assert_exact(system)

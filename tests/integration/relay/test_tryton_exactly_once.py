@@ -237,7 +237,7 @@ async def test_two_relays_at_once_tell_every_kind_once(tryton, database_dsn):
     async with relaying(database_dsn, table):
         await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
-    assert await other.wait() == 0
+    assert await other.ended() == 0
     assert (tryton.made(ORDER), tryton.made(CONFIRMED)) == (40, 22)
     assert (tryton.documents(ORDER), tryton.documents(CONFIRMED)) == (4, 5)
     assert tryton.stock("HSG-L1") == MADE_BEFORE + 40 - 3 + 22
@@ -255,7 +255,7 @@ async def test_two_relays_at_once_post_each_event_once(tryton, database_dsn):
     async with relaying(database_dsn, table):
         rows = await drained(database_dsn)
     other.send_signal(signal.SIGTERM)
-    assert await other.wait() == 0
+    assert await other.ended() == 0
     assert [tryton.made(order) for order in orders] == [6] * 4
     assert [tryton.documents(order) for order in orders] == [3] * 4
     assert len({row["external_id"] for row in rows}) == 12

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +34,7 @@ from tests.integration.rules.rules_stage import (
     together,
     wait_for,
 )
+from tests.program import Program
 
 EVERYTHING = RULES.replace("max_wait: 10s}}", "max_wait: 10s}, serials: {tag: parts.serial}}")
 EVERYTHING += SCRAP.replace("- id: scrap", "- id: scrap\n  for_each: {equipment_class: inspection}") + CONSUMED
@@ -193,12 +192,12 @@ async def undisturbed(database_server, folder: Path, start: float = 0.0) -> dict
         return await results(other, start)
 
 
-def spawn(bench: Stage) -> subprocess.Popen[bytes]:
+def spawn(bench: Stage) -> Program:
     text = bench.settings.model_copy(update={"database": {"dsn": bench.dsn}}).model_dump_json(
         by_alias=True, exclude_none=True, warnings=False
     )
     text = text.replace('"key":"**********"', '"key":"k"')
-    return subprocess.Popen([sys.executable, "-m", "tests.rules_process", text])
+    return Program("tests.rules_process", text)
 
 
 @pytest.mark.timeout(300)

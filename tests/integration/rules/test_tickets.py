@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import sys
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -18,7 +17,7 @@ from bridge.store.equipment import ensure
 from bridge.store.ticket import Change
 from bridge.store.ticket_life import TicketChanged
 from rules.tickets import clocks
-from tests.erp_process import ROOT
+from tests.program import Program
 
 AT = datetime.now(UTC).replace(microsecond=0) - timedelta(days=2)
 HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
@@ -337,8 +336,7 @@ async def test_clock_survives_the_kill_of_the_process_that_was_judging_it(connec
         f"        await clocks.look(connection, settings, datetime.fromisoformat({(AT + 9 * HOUR).isoformat()!r}))\n"
         "asyncio.run(main())\n"
     )
-    dying = await asyncio.create_subprocess_exec(sys.executable, "-c", program, cwd=ROOT)
-    assert await dying.wait() == -9
+    assert await Program("-c", program).ended() == -9
     assert await told(connection) == []
     assert await clocks.look(connection, settings, AT + 9 * HOUR) == 2
     assert len(await told(connection)) == 3
