@@ -1,4 +1,4 @@
-"""A Chromium of the system's, and the control tower as a process over a seeded database."""
+"""A Chromium of the system's, one for the session, and for each test the control tower as a process over a seeded database."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, async_playwright, expect
+import pytest_asyncio
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from tests.dashboard_process import TowerProcess
 from tests.plant_seed import LOGIN, PASSWORD, Seed, apply, demo_settings, story
 
 # Playwright's synchronous interface keeps a loop running in this thread, which the other tests' own loops do not survive: hence
-# the asynchronous one, and none of pytest-playwright's fixtures.
+# the asynchronous one, and none of pytest-playwright's fixtures. The browser lives in the session's loop, so its tests and their
+# fixtures run there; a test's pages are in a context of their own, which shares no cookie and no cache with another's.
 
 expect.set_options(timeout=30_000)  # what is expected comes; how soon says how busy the machine is
 
@@ -29,12 +31,22 @@ def chromium() -> str:
     return found
 
 
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def running_chromium(chromium: str) -> AsyncIterator[Browser]:
+    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
+        yield browser
+        await browser.close()
+
+
 @pytest.fixture
 def seed(database_dsn: str) -> Iterator[Seed]:
     now = datetime.now(UTC)
     asyncio.run(apply(demo_settings(database_dsn), now))
     seed = Seed(database_dsn)
-    story(seed, now, hours=0.5)
+    with seed.connection.transaction():
+        story(seed, now, hours=0.5)
     yield seed
     seed.close()
 
@@ -77,14 +89,11 @@ class Watched:
         await self.page.locator('[data-pulse="live"]').wait_for()
 
 
-@pytest.fixture
-async def watched(chromium: str, tower: TowerProcess) -> AsyncIterator[Watched]:
-    arguments = ["--no-sandbox"] if os.geteuid() == 0 else []
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=chromium, args=arguments)
-        page = await browser.new_page(viewport={"width": 1500, "height": 950})
-        watched = Watched(page, tower.url)
-        yield watched
-        await browser.close()
+@pytest_asyncio.fixture(loop_scope="session")
+async def watched(running_chromium: Browser, tower: TowerProcess) -> AsyncIterator[Watched]:
+    page = await running_chromium.new_page(viewport={"width": 1500, "height": 950})  # in a context of its own
+    watched = Watched(page, tower.url)
+    yield watched
+    await page.close()
     assert watched.complaints == []
     assert watched.foreign == []

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 def raised(seed):
@@ -21,7 +22,7 @@ def raised(seed):
     return alarm
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(watched):
     await watched.log_in("/login?next=/alarms")
     await watched.page.locator('[data-page="alarms"]').wait_for()

@@ -11,7 +11,7 @@ from playwright.async_api import expect
 
 from tests.plant_seed import PASSWORD
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 
 
 async def test_wrong_password_is_told_and_the_right_one_leads_to_where_one_wanted(watched, seed):

@@ -8,6 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
@@ -22,17 +23,17 @@ from tests.erp_scene import Poster, connector_table
 from tests.plant_seed import Seed, apply, demo_settings
 from tests.relay_process import drained, relaying, until
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 ORDER = "MES-0001"
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def erp(tmp_path: Path) -> AsyncIterator[SimulatedErp]:
     async with SimulatedErp(tmp_path / "erp") as running:
         yield running
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def seed(database_dsn: str) -> AsyncIterator[Seed]:
     await apply(demo_settings(database_dsn), datetime.now(UTC))
     seed = Seed(database_dsn)
@@ -48,7 +49,7 @@ def tower(seed: Seed, erp: SimulatedErp, database_dsn: str, tmp_path: Path) -> I
     tower.kill()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def connection(database_dsn):
     async with connected(database_dsn, "test") as connection:
         yield connection
@@ -59,7 +60,7 @@ def poster(seed, connection) -> Poster:
     return Poster(seed, connection)
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(watched):
     await watched.log_in("/login?next=/erp")
     await watched.page.locator('[data-connector="erp"]').wait_for()
