@@ -12,6 +12,8 @@ from bridge.model.notice import Notice
 from bridge.model.production import event_id
 from bridge.store import connector_control, outbox, relay
 from tests.integration.relay.test_telling import relaying as telling_relay
+from tests.integration.relay.test_telling import people, telling
+from tests.integration.relay.test_telling import relaying as telling_relay
 from tests.receivers import HttpReceiver, listening
 from tests.relay_process import AT, QUICK, drained, post, relaying, until
 
@@ -31,9 +33,7 @@ async def test_key_that_was_mended_there_is_tried_at_once(amor, connection, data
     hook = HttpReceiver()
     hook.statuses = [401]
     async with listening(hook):
-        table = AppriseSettings.model_validate(
-            {"type": "apprise", "name": "shift", "url": hook.url, "roles": ["shift"]}
-        )
+        settings = telling(database_dsn, people(hook.url, "shift", max_in_flight=1))
         for number in range(3):
             said = Notice(event_id("t", "n", number), f"news {number}", "b", "high", AT, {})
             await outbox.insert(
@@ -51,9 +51,7 @@ async def test_key_that_is_still_refused_costs_one_request_for_each_go(amor, con
     hook = HttpReceiver()
     hook.statuses = [401] * 20
     async with listening(hook):
-        table = AppriseSettings.model_validate(
-            {"type": "apprise", "name": "shift", "url": hook.url, "roles": ["shift"]}
-        )
+        settings = telling(database_dsn, people(hook.url, "shift", max_in_flight=1))
         for number in range(5):
             said = Notice(event_id("t", "n", number), f"news {number}", "b", "high", AT, {})
             await outbox.insert(
