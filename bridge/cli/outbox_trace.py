@@ -41,18 +41,39 @@ def trace(
 
 def _table(counts: list[Row]) -> Table:
     table = Table(
-        "when (UTC)", "machine", "tag", "counter", "pieces", "kind", "reason", "lot", "reading", "received", "batch"
+        "when (UTC)",
+        "machine",
+        "tag",
+        "counter",
+        "pieces",
+        "kind",
+        "reason",
+        "lot",
+        "serial",
+        "reading",
+        "received",
+        "batch",
     )
     for count in counts:
         table.add_row(
             _time(count["ts"]), count["path"], count["tag"],
             f"{_whole(count['counter_from'])} -> {_whole(count['counter_to'])}", str(count["qty"]), count["kind"],
-            escape(count["reason"]), escape(count["lot"]),
+            escape(count["reason"]), escape(count["lot"]), _serial(count),
             _GONE if count["reading"] is None else _whole(count["reading"]),
             _time(count["received_at"]),
             "" if count["lane"] is None else f"{count['lane']}/{count['batch_seq']}",
         )  # fmt: skip
     return table
+
+
+def _serial(count: Row) -> str:
+    """The serial number, and when it was read where that was not with the piece; of several pieces it is nobody's."""
+    if not count["serial"]:
+        return ""
+    told = escape(count["serial"])
+    if count["serial_at"] != count["ts"]:
+        told += f" read {_time(count['serial_at'])}"
+    return told if count["serial_pieces"] == 1 else f"{told}, of one of {count['serial_pieces']}"
 
 
 def _time(moment: datetime | None) -> str:

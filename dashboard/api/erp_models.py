@@ -105,6 +105,7 @@ class CountAnswer(Answer):
     qty: int
     kind: str
     reason: str
+    serial: str = Field(description="The serial number that was told of the piece; empty for none.")
     equipment: str
     equipment_id: int
     machine: str

@@ -155,7 +155,8 @@ with made_of as (
 
 select
     c.id, c.ts, c.qty, c.kind, c.reason, c.order_number, c.counter_from, c.counter_to, c.ordinal, e.path as equipment,
-    e.name as machine, e.id as equipment_id, t.name as tag, r.value as reading, r.lane, r.batch_seq, b.received_at
+    e.name as machine, e.id as equipment_id, t.name as tag, r.value as reading, r.lane, r.batch_seq, b.received_at,
+    coalesce(s.serial, '') as serial
 from made_of as c
 inner join equipment as e on c.equipment_id = e.id
 inner join tag as t on c.tag_id = t.id
@@ -163,6 +164,7 @@ left join lateral (
     select value, lane, batch_seq from reading where tag_id = c.tag_id and ts = c.ts and ordinal = c.ordinal limit 1
 ) as r on true
 left join batch as b on r.lane = b.lane and r.batch_seq = b.seq
+left join count_serial as s on c.id = s.count_id
 order by c.ts, c.id;
 
 -- name: counts_in_all

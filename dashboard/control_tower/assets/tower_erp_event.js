@@ -104,8 +104,8 @@
         h("span", { text: amor.number(detail.pieces) + " pcs in " + detail.counts_in_all + (detail.counts_in_all === 1 ? " count" : " counts") + ", each told by one reading of a counter." + more }),
         differs ? h("span", { class: "ill", text: " ▲ The event says " + erp.quantity(event.quantity) + "." }) : "",
       ]),
-      h("div", { class: "counts" }, [erp.table("Counts", [["Counted at"], ["Machine"], ["Pieces", "num"], ["Counter", "num"], ["Tag"], ["Reading arrived"]], detail.counts.map(function (count) {
-        return [erp.when(count.ts), machine(count), amor.number(count.qty) + (count.kind === "good" ? "" : " " + count.kind + (count.reason ? " (" + count.reason + ")" : "")), counter(count), count.tag, arrived(count)];
+      h("div", { class: "counts" }, [erp.table("Counts", [["Counted at"], ["Machine"], ["Pieces", "num"], ["Serial"], ["Counter", "num"], ["Tag"], ["Reading arrived"]], detail.counts.map(function (count) {
+        return [erp.when(count.ts), machine(count), amor.number(count.qty) + (count.kind === "good" ? "" : " " + count.kind + (count.reason ? " (" + count.reason + ")" : "")), count.serial, counter(count), count.tag, arrived(count)];
       }), "")]),
     ];
   }

@@ -66,7 +66,7 @@ async def shown(bench: Stage) -> int:
 
 
 async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn: str, tmp_path: Path, monkeypatch):
-    monkeypatch.setattr(out, "_width", 250)  # whatever the width was when the command line was first imported
+    monkeypatch.setattr(out, "_width", 300)  # whatever the width was when the command line was first imported
     config = tmp_path / "amor.toml"
     config.write_text(f'[plant]\nname = "test"\n[database]\ndsn = "{database_dsn}"\n')
 
@@ -78,8 +78,8 @@ async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn:
     late = LATE_SCRAP.replace("max_qty: 4", "max_qty: 1")
     async with stage(database_dsn, tmp_path, FINISHED, late, PERFORMANCE) as bench:
         await bench.feed.send(count(FINAL, 0, parts__good=65534) + count(CNC, 0, parts__scrap=0))
-        await bench.feed.send(count(FINAL, 1, parts__good=65535))
-        await bench.feed.send(count(FINAL, 2, parts__good=4, scrap__reason=""))
+        await bench.feed.send(together(FINAL, 0.5, parts__serial="SN1") + count(FINAL, 1, parts__good=65535))
+        await bench.feed.send(count(FINAL, 2, parts__good=4, parts__serial="SN2", scrap__reason=""))
         await bench.feed.send(count(CNC, 15, parts__scrap=3, scrap__reason="crack"))
         await bench.feed.send(together(FINAL, 30, order__number="MO/2"))
         await bench.step(60)
@@ -89,14 +89,17 @@ async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn:
             0,
             f"event {numbers['wip_to_fg']} (wip_to_fg of MO/1 for erp, pending): 6 pieces in 2 counts",
         )
-        assert f"2026-03-01 06:00:01.000 │ {FINAL} │ parts.good │ 65534 -> 65535 │ 1 │ good │ │ │ 65535 │" in lines[4]
         assert (
-            f"2026-03-01 06:00:02.000 │ {FINAL} │ parts.good │ 65535 -> 4 │ 5 │ good │ │ │ 4 │ 2026-03-01 06:00:02.000 │ 1/3"
+            f"2026-03-01 06:00:01.000 │ {FINAL} │ parts.good │ 65534 -> 65535 │ 1 │ good │ │ │ SN1 read 2026-03-01 06:00:00.500 │ 65535 │"
+            in lines[4]
+        )
+        assert (
+            f"2026-03-01 06:00:02.000 │ {FINAL} │ parts.good │ 65535 -> 4 │ 5 │ good │ │ │ SN2, of one of 5 │ 4 │ 2026-03-01 06:00:02.000 │ 1/3"
             in lines[5]
         )
         _, lines = await trace(numbers["reversal"])
-        assert "0 -> 3 │ 3 │ scrap │ crack │ │ 3 │" in lines[4]
+        assert "0 -> 3 │ 3 │ scrap │ crack │ │ │ 3 │" in lines[4]
         assert (await trace(numbers["performance"]))[1][0].endswith("6 pieces in 2 counts")
         await bench.connection.execute("delete from reading")
-        assert "│ 5 │ good │ │ │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
+        assert "│ 5 │ good │ │ │ SN2, of one of 5 │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
         assert (await trace(10**6))[0] == 1

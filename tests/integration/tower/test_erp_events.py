@@ -66,6 +66,8 @@ async def test_event_tells_all_that_is_known_of_it(client, connection, seed, eve
     counts = [seed.count("insp1", NOW - timedelta(minutes=n), 1, order=ORDER, final=True) for n in range(5)]
     seed.readings(1, [(seed.tag("insp1", "parts.good", kind="counter"), NOW, 4711.0, 0)])
     await connection.execute("update production_count set outbox_id = %s where id = any(%s)", (event, counts))
+    serial = "insert into count_serial select id, 'SN1', 1, tag_id, ts, 0 from production_count where id = %s"
+    await connection.execute(serial, (counts[0],))
     answer = await ok(await client.get(f"/api/v1/erp/events/{event}"))
     fields = {field["name"]: field for field in answer["fields"]}
     assert (fields["quantity"]["label"], fields["quantity"]["value"], fields["event_id"]["kind"]) == (
@@ -79,6 +81,7 @@ async def test_event_tells_all_that_is_known_of_it(client, connection, seed, eve
     assert answer["counts"][0]["machine"] == "insp1"
     assert answer["counts"][0]["tag"] == "parts.good"
     assert [count["reading"] for count in answer["counts"]] == [None, None, None, None, 4711.0]
+    assert [count["serial"] for count in answer["counts"]] == ["", "", "", "", "SN1"]
     assert (answer["counts"][4]["lane"], answer["counts"][4]["batch_seq"]) == (1, 1)
 
 
