@@ -137,7 +137,7 @@ class OdooServer:
         known = self.call("ir.model.data/search", domain=[["name", "=like", "amor_back_%"]])
         if known:
             self.call("ir.model.data/unlink", ids=known)
-        requests = self.call("maintenance.request/search", domain=[], context={"active_test": False})
+        requests = self.call("maintenance.request/search", domain=[])
         if requests:
             self.call("maintenance.request/unlink", ids=requests)
         values = {"product_id": self._made, "product_qty": 40, "bom_id": self._bom}

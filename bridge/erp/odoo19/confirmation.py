@@ -17,9 +17,10 @@ from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19 import scrap
 from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.completion import complete, open_production
 from bridge.erp.odoo19.consumption import extras
-from bridge.erp.odoo19.numbers import plain
-from bridge.erp.odoo19.production import OPEN_STATES, Production, check_unit, complete, open_production
+from bridge.erp.odoo19.production import OPEN_STATES, Production, check_unit
+from bridge.erp.odoo19.values import plain
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionPerformance
 

@@ -26,6 +26,7 @@ from bridge.erp.connector import (
     cannot_carry,
 )
 from bridge.erp.odoo19 import (
+    completion,
     confirmation,
     consumption,
     drafts,
@@ -133,7 +134,7 @@ class Odoo19:
         chain = await self._chain(event.order_ref)
         if production.find(chain, pieces).is_posted:
             return []
-        target = production.open_production(chain, event.order_ref, pieces.quantity)
+        target = completion.open_production(chain, event.order_ref, pieces.quantity)
         place = self._settings.locations.get(event.location, event.location)
         if place and place != target.receives_at:
             raise BusinessError(
@@ -143,7 +144,7 @@ class Odoo19:
         named = lots.names(target, pieces)
         extras = await consumption.extras(self._client, target, await self._events.told_products())
         before = await lots.steps(self._client, target.product_id, named)
-        return production.plan(chain, pieces, uom, replace(extras, lots=named, before=before))
+        return completion.plan(chain, pieces, uom, replace(extras, lots=named, before=before))
 
     async def _plan_scrapped(self, event: MaterialActual) -> Sequence[Step]:
         lots.refuse_any(event, "scrap of pieces that were never good")
@@ -166,9 +167,9 @@ class Odoo19:
             return await transfer.execute(self._client, step)
         if step.call in (maintenance.LOAD, lots.LOAD):
             return await imports.execute(self._client, step)
-        if step.call == production.MARK_DONE:
-            return await production.execute_done(self._client, step)
-        if step.call == production.WRITE_MOVE:
+        if step.call == completion.MARK_DONE:
+            return await completion.execute_done(self._client, step)
+        if step.call == completion.WRITE_MOVE:
             return await consumption.execute(self._client, step)
         body = await lots.with_ids(self._client, step.body)
         status, text, value = await self._client.call(step.call, body, is_repeatable=step.is_repeatable)

@@ -19,8 +19,9 @@ from typing import Any, Final, Self
 from bridge.erp.connector import Answer, Found, Refusal, Step
 from bridge.erp.odoo19 import lots
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import from_odoo, plain
-from bridge.erp.odoo19.production import OPEN_STATES, WRITE_MOVE, Extras, Production, found_by_total, shown
+from bridge.erp.odoo19.completion import WRITE_MOVE, Extras
+from bridge.erp.odoo19.production import OPEN_STATES, Production, found_by_total
+from bridge.erp.odoo19.values import from_odoo, plain, shown
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import MaterialActual

@@ -100,8 +100,8 @@ class Drafts:
 
 
 async def find(client: OdooClient, domain: list[Any]) -> list[dict[str, Any]]:
-    """The scraps of a domain, oldest first, with their state and origin."""
-    body = {"domain": domain, "fields": ["state", "origin"], "order": "id"}
+    """The scraps of a domain, oldest first, with their state, origin and quantity."""
+    body = {"domain": domain, "fields": ["state", "origin", "scrap_qty"], "order": "id"}
     records = await client.read("stock.scrap/search_read", body)
     if any("state" not in record for record in records):
         raise TransientError("stock.scrap/search_read was answered with scraps without a state")

@@ -9,8 +9,8 @@ from decimal import Decimal
 from bridge.config.settings import OdooSettings
 from bridge.erp.odoo19 import consumption, production
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import read_digits
 from bridge.erp.odoo19.scrap import Scrapped
+from bridge.erp.odoo19.values import read_digits
 from bridge.erp.quantity import Posted, Units
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, ProductionPerformance, Reversal

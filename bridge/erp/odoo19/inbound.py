@@ -15,8 +15,8 @@ from typing import Any, Final, TypeVar
 import structlog
 
 from bridge.erp.odoo19.client import PAGE, OdooClient
-from bridge.erp.odoo19.numbers import from_odoo, instant, odoo_time
-from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, base_name, shown
+from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, number_of
+from bridge.erp.odoo19.values import from_odoo, instant, odoo_time, shown
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
 
@@ -40,8 +40,8 @@ async def read_orders(client: OdooClient, since: datetime | None) -> list[Produc
                 "mrp.production", FIELDS, [["origin", "in", origins[first : first + PAGE]]]
             ):
                 records[record["id"]] = record
-    ordered = sorted(records.values(), key=lambda record: (_number(record), record["id"]))
-    chains = [list(chain) for _, chain in groupby(ordered, key=_number)]
+    ordered = sorted(records.values(), key=lambda record: (number_of(record), record["id"]))
+    chains = [list(chain) for _, chain in groupby(ordered, key=number_of)]
     return [order for chain in chains if (order := _readable(_order, chain)) is not None]
 
 
@@ -65,15 +65,11 @@ def _readable(read: Callable[[Raw], Found], raw: Raw) -> Found | None:
         return None
 
 
-def _number(record: dict[str, Any]) -> str:
-    return str(record.get("origin") or base_name(str(record.get("name"))))
-
-
 def _order(chain: list[dict[str, Any]]) -> ProductionOrder:
     """A chain as one order: its id is that of the first production, which never changes; its state is the liveliest one's."""
     counted = [record for record in chain if record["state"] != "cancel"] or chain
     return ProductionOrder(
-        number=_number(chain[0]),
+        number=number_of(chain[0]),
         external_id=str(chain[0]["id"]),
         product=shown(chain[0]["product_id"]),
         quantity=sum((from_odoo(record["product_qty"]) for record in counted), Decimal(0)),

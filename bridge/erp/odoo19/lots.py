@@ -14,8 +14,8 @@ from typing import Any, Final
 from bridge.erp.connector import Step
 from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import plain
 from bridge.erp.odoo19.production import Production
+from bridge.erp.odoo19.values import plain
 from bridge.errors import BusinessError, TransientError
 from bridge.model.production import EVENT_NAMESPACE, MaterialActual
 

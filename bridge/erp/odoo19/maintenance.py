@@ -13,8 +13,7 @@ from typing import Any, Final
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import instant, odoo_time
-from bridge.erp.odoo19.production import shown
+from bridge.erp.odoo19.values import instant, odoo_time, shown
 from bridge.erp.posting import readable
 from bridge.errors import BusinessError
 from bridge.model.production import RequestState, WorkRequest, WorkRequestState
@@ -53,8 +52,7 @@ async def read_states(client: OdooClient, since: datetime | None) -> list[WorkRe
     first = next((stage["id"] for stage in stages if not stage.get("done")), None)
     changed = [] if since is None else [["write_date", ">=", odoo_time(since)]]
     fields = ["stage_id", "archive", "write_date"]
-    # Without `active_test` archived ones are left out.
-    pages = client.pages("maintenance.request", fields, changed, {"active_test": False})
+    pages = client.pages("maintenance.request", fields, changed)
     records = [record async for record in pages]
     return readable(records, lambda record: _state(record, closing, first))
 

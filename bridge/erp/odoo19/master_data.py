@@ -8,7 +8,7 @@ from bridge.config.settings import OdooSettings
 from bridge.erp.connector import MasterDataProblem
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.maintenance import find_equipment
-from bridge.erp.odoo19.production import shown
+from bridge.erp.odoo19.values import shown
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 

@@ -1,7 +1,7 @@
 """Our mark in the origin of a document of Odoo's, which people see there and a look finds again.
 
 `MES-0001 amor <event id>`; behind it, for a component of pieces that came to nothing, `component <product> of <pieces>`; for one of
-several pieces that are taken back, `serial <number>`; for what a transfer brings back, `back <pieces>` or `back component`.
+several pieces that are taken back, `serial <number>`; for what a transfer brings back, `back <pieces>` or `back component <quantity>`.
 """
 
 from __future__ import annotations
@@ -12,24 +12,28 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
 
-from bridge.erp.odoo19.numbers import as_pattern, plain
+from bridge.erp.odoo19.values import as_pattern, plain
 from bridge.errors import BusinessError
 
 _ORIGIN: Final = re.compile(
     r"(?P<order>.*) amor (?P<event>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
-    r"(?: component [0-9]+ of (?P<lost>[0-9.]+)| serial .*| back (?P<back>[0-9.]+)| back component)?",
+    r"(?: component [0-9]+ of (?P<lost>[0-9.]+)| serial .*| back (?P<back>[0-9.]+)| back component (?P<part>[0-9.]+))?",
     re.DOTALL,
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an origin of ours says: whose event, and of how many pieces. `lost`: they came to nothing; `back`: not so after all."""
+    """What an origin of ours says: whose event, and of how many pieces. `lost`: they came to nothing; `back`: not so after all.
+
+    `part`: so much of one component came back.
+    """
 
     order_ref: str
     event_id: str
     lost: Decimal | None
     back: Decimal | None
+    part: Decimal | None
 
     @classmethod
     def read(cls, text: str) -> Self | None:
@@ -38,10 +42,10 @@ class Origin:
         if found is None:
             return None
         try:
-            lost, back = (Decimal(found[name]) if found[name] else None for name in ("lost", "back"))
+            lost, back, part = (Decimal(found[name]) if found[name] else None for name in ("lost", "back", "part"))
         except InvalidOperation as error:
             raise BusinessError(f"Odoo has a document with the origin {text}, which counts no pieces") from error
-        return cls(found["order"], found["event"], lost, back)
+        return cls(found["order"], found["event"], lost, back, part)
 
 
 def key(order_ref: str, event_id: uuid.UUID) -> str:
@@ -59,9 +63,9 @@ def serial(key: str, name: str) -> str:
     return f"{key} serial {name}"
 
 
-def back(key: str, pieces: Decimal | None) -> str:
-    """The origin of a transfer that brings back a component, or those of pieces."""
-    return f"{key} back {'component' if pieces is None else plain(pieces)}"
+def back(key: str, quantity: Decimal, *, is_part: bool) -> str:
+    """The origin of a transfer that brings back the components of pieces, or so much of one component."""
+    return f"{key} back {'component ' if is_part else ''}{plain(quantity)}"
 
 
 def like(key: str, rest: str) -> list[Any]:

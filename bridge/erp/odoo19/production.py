@@ -1,35 +1,29 @@
-"""Work in progress becomes finished goods: an order's pieces as completed productions (mrp.production).
+"""An order in Odoo: the chain of its productions (mrp.production), and what of it is done.
 
-A partial completion closes the production with what was made and leaves the rest in a backorder, which Odoo renames; what
-stays is the origin, so an order here is the chain of all productions of one origin. Odoo has no place for an event's id on
-a production. The event's cumulative quantity stands in for it: the chain's own total says whether the event is in.
-
-What `button_mark_done` does was read in Odoo 19's source (addons/mrp/models/mrp_production.py): one that is completed in part a
-second time is refused there, because its backorder would have nothing to make, and one that is completed in full a second
-time changes nothing. So the same production is never booked twice, whoever sends it.
+A partial completion leaves the rest in a backorder, which Odoo renames; what stays is the origin, so an order here is the chain of
+all productions of one origin. Odoo has no place for an event's id on a production. The event's cumulative quantity stands in for
+it: the chain's own total says whether the event is in.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Self
 
-from bridge.erp.connector import Answer, Found, Refusal, Step
+from bridge.erp.connector import Found
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import from_odoo, plain
-from bridge.erp.quantity import PIECES, to_number
-from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.erp.odoo19.values import as_pattern, from_odoo, plain, shown
+from bridge.erp.quantity import PIECES
+from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual
 
 FIELDS: Final = [
     "name", "origin", "state", "product_id", "product_uom_id", "product_qty", "qty_produced", "picking_type_id", "date_deadline",
     "product_tracking", "consumption", "location_dest_id", "workorder_ids",
+    "backorder_sequence",
 ]  # fmt: skip
-MARK_DONE: Final = "mrp.production/button_mark_done"
-WRITE: Final = "mrp.production/write"
-WRITE_MOVE: Final = "stock.move/write"
 OPEN_STATES: Final = frozenset({"confirmed", "progress", "to_close"})
 
 
@@ -80,32 +74,19 @@ class Production:
             ) from error
 
 
-@dataclass(frozen=True, slots=True)
-class Extras:
-    """What a completion has beside its pieces.
+def number_of(record: Mapping[str, Any]) -> str:
+    """The order's number: the origin of its productions, or their name before Odoo numbered them as a chain.
 
-    `components`: ids of the component moves that consumption events take, and that this completion must leave alone; `is_told`:
-    events have told of components, so that what is consumed may differ from the bill of materials. `lots`: the names of the
-    pieces' lot or serial numbers; `before`: steps that make those that Odoo does not have. `closes`: what is left is not
-    made any more.
+    WH/MO/00007-002 -> WH/MO/00007. Odoo says itself which number it put behind a name (`backorder_sequence`; 0: none), with three
+    digits at least.
     """
-
-    components: tuple[int, ...] = ()
-    is_told: bool = False
-    lots: tuple[str, ...] = ()
-    before: tuple[Step, ...] = ()
-    closes: bool = False
+    name, sequence = str(record.get("name")), record.get("backorder_sequence") or 0
+    return str(record.get("origin") or (name.removesuffix(f"-{sequence:03d}") if sequence else name))
 
 
-def shown(many2one: Any) -> str:
-    """The name that a many2one field `[id, name]` shows; empty where there is none."""
-    return str(many2one[1]) if many2one else ""
-
-
-def base_name(name: str) -> str:
-    """A production's name before Odoo numbered it as one of a chain: WH/MO/00007-002 -> WH/MO/00007."""
-    head, dash, tail = name.rpartition("-")
-    return head if dash and len(tail) == 3 and tail.isdigit() else name
+def named(number: str) -> list[list[Any]]:
+    """The terms of a search for productions by their name, of which one must hold; what they find may be another order's."""
+    return [["name", "=", number], ["name", "=like", f"{as_pattern(number)}-%"]]
 
 
 async def read_chain(client: OdooClient, order_ref: str, *, with_cancelled: bool = False) -> list[Production]:
@@ -115,8 +96,8 @@ async def read_chain(client: OdooClient, order_ref: str, *, with_cancelled: bool
     """
     records = await _search(client, [["origin", "=", order_ref]])
     if not records:
-        records = await _search(client, [["origin", "=", False], ["name", "like", order_ref]])
-        records = [record for record in records if base_name(str(record.get("name"))) == order_ref]
+        records = await _search(client, [["origin", "=", False], "|", *named(order_ref)])
+        records = [record for record in records if number_of(record) == order_ref]
     chain = [Production.from_record(record) for record in records]
     chain = [production for production in chain if with_cancelled or production.state != "cancel"]
     if not chain:
@@ -164,70 +145,6 @@ def found_by_total(booked: Sequence[tuple[int, Decimal]], event: MaterialActual,
     raise AssertionError("the sum of the records reaches their total")
 
 
-def plan(
-    chain: Sequence[Production], event: MaterialActual, product_uom: str, extras: Extras | None = None
-) -> list[Step]:
-    """Complete the chain's open production with the event's pieces, in part or in full; no steps where they are in already.
-
-    Raises BusinessError where nothing is open, or where units do not fit.
-    """
-    if find(chain, event).is_posted:
-        return []
-    target = open_production(chain, event.order_ref, event.quantity)
-    check_unit(target, event.order_ref, event.uom, product_uom)
-    return complete(target, event.quantity, extras or Extras())
-
-
-def complete(target: Production, quantity: Decimal, extras: Extras) -> list[Step]:
-    """Complete one production with a quantity; the rest goes to a backorder unless the extras close it.
-
-    More pieces than it has left complete it with all of them: Odoo books what was made, not what was ordered.
-    """
-    ids = {"ids": [target.id]}
-    context: dict[str, Any] = {"skip_backorder": True, "skip_redirection": True}
-    if extras.is_told and target.consumption != "flexible":
-        context["skip_consumption"] = True
-    if quantity < target.quantity and not extras.closes:
-        context["mo_ids_to_backorder"] = [target.id]
-    write: dict[str, Any] = {**ids, "vals": {"qty_producing": to_number(quantity)}}
-    if extras.lots:
-        write["lots"] = {"product_id": target.product_id, "names": list(extras.lots)}
-    steps = [
-        *extras.before,
-        Step("write quantity", WRITE, write, is_repeatable=True),
-        Step("pick components", "mrp.production/set_qty_producing", ids, is_repeatable=True),
-    ]
-    if extras.components:
-        # Behind the picking, which would take the bill of materials' share of them.
-        left = {"quantity": 0, "picked": True, "manual_consumption": True}
-        body = {"ids": list(extras.components), "vals": left}
-        steps.append(Step("leave components to their events", WRITE_MOVE, body, is_repeatable=True))
-    return [*steps, Step("mark done", MARK_DONE, ids | {"context": context}, is_repeatable=False)]
-
-
-async def execute_done(client: OdooClient, step: Step) -> Answer:
-    """Send the completion. An action in the answer is a question to a person, or, where it is done, something to print."""
-    [number] = step.body["ids"]
-    try:
-        status, text, value = await client.call(step.call, step.body, is_repeatable=step.is_repeatable)
-    except BusinessError as error:
-        if await _is_done(client, number):
-            raise TransientError(f"the production is done meanwhile, looking again: {error}") from error.__cause__
-        raise
-    refusal = Refusal(status, text)
-    if value is not True and not isinstance(value, dict):
-        raise UnknownOutcome(f"{step.call} was answered with neither true nor an action") from refusal
-    if value is not True and not await _is_done(client, number):
-        asks = value.get("res_model", "a wizard")
-        raise BusinessError(f"Odoo asks instead of marking done: {asks}") from refusal
-    return Answer(status, text)
-
-
-async def _is_done(client: OdooClient, number: int) -> bool:
-    body = {"ids": [number], "fields": ["state"]}
-    return any(record.get("state") == "done" for record in await client.read("mrp.production/read", body))
-
-
 def check_unit(target: Production, order_ref: str, ours: str, uom: str) -> None:
     """Raise BusinessError where the production does not count in `uom`, which `ours` (converted: empty) stands for."""
     if ours not in PIECES or target.uom != uom:
@@ -241,16 +158,3 @@ def product_code(production: Production) -> str:
     """The internal reference of what it makes, which Odoo shows before the name: `[HSG-L1] Bearing housing`."""
     code, bracket, _ = production.product.removeprefix("[").partition("]")
     return code if bracket and production.product.startswith("[") else production.product
-
-
-def open_production(chain: Sequence[Production], order_ref: str, quantity: Decimal) -> Production:
-    """The one that further pieces complete. Raises BusinessError where there is none."""
-    for production in chain:
-        if production.state in OPEN_STATES:
-            return production
-    if any(production.state == "draft" for production in chain):
-        raise BusinessError(f"order {order_ref} is a draft in Odoo: confirm it, then replay this event")
-    raise BusinessError(
-        f"order {order_ref} is complete in Odoo, and {plain(quantity)} more pieces were made: release an order "
-        "with this origin for them, then replay this event"
-    )

@@ -16,10 +16,11 @@ from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19 import confirmation, consumption, lots, origin, production, scrap, transfer
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.events import Converter
-from bridge.erp.odoo19.numbers import from_odoo, plain
 from bridge.erp.odoo19.production import Production, check_unit, read_chain
 from bridge.erp.odoo19.scrap import Part
 from bridge.erp.odoo19.transfer import Line
+from bridge.erp.odoo19.values import from_odoo, plain
+from bridge.erp.posting import check_same
 from bridge.erp.quantity import to_decimal
 from bridge.errors import BusinessError
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
@@ -36,6 +37,11 @@ class _Shares:
     lost: Decimal = Decimal(0)
     consumed: Decimal = Decimal(0)
 
+    @property
+    def back(self) -> Decimal:
+        """What a transfer brings back; an event is never of scrap and of consumption."""
+        return self.lost or self.consumed
+
 
 class Reversals:
     """Finds and plans them; nothing of them is kept here."""
@@ -48,9 +54,9 @@ class Reversals:
         shares, key = _shares(event), origin.key(event.order_ref, event.event_id)
         found = []
         if shares.good:
-            found.append(await self._find_good(event, key))
-        if shares.lost or shares.consumed:
-            found.append(await transfer.find(self._client, key))
+            found.append(await self._find_good(event, shares.good, key))
+        if shares.back:
+            found.append(await self._find_back(event, shares.back, key))
         return found[0] if all(part.is_posted for part in found) else Found(is_posted=False)
 
     async def plan(self, event: Reversal) -> list[Step]:
@@ -58,15 +64,23 @@ class Reversals:
         shares, key = _shares(event), origin.key(event.order_ref, event.event_id)
         steps: list[Step] = []
         # The scrap first: a resumed plan goes on behind its last step that must not be sent twice.
-        if shares.good and not (await self._find_good(event, key)).is_posted:
+        if shares.good and not (await self._find_good(event, shares.good, key)).is_posted:
             steps += await self._scrap_good(event, shares.good, key)
-        if (shares.lost or shares.consumed) and not (await transfer.find(self._client, key)).is_posted:
+        if shares.back and not (await self._find_back(event, shares.back, key)).is_posted:
             steps += await self._bring_back(event, shares, key)
         return steps
 
-    async def _find_good(self, event: Reversal, key: str) -> Found:
+    async def _find_good(self, event: Reversal, good: Decimal, key: str) -> Found:
         wanted = len(event.reverses.serials) if isinstance(event.reverses, MaterialActual) else 0
-        return await scrap.found(self._client, [origin.like(key, "%")], max(wanted, 1))
+        done = await scrap.read_done(self._client, [origin.like(key, "%")])
+        if len(done) < max(wanted, 1):
+            return Found(is_posted=False)
+        there = sum((from_odoo(record.get("scrap_qty")) for record in done), Decimal(0))
+        check_same(event.order_ref, f"scrap {done[0]['id']}", [there], [await self._events.taken_back(event, good)])
+        return Found(is_posted=True, external_id=str(done[0]["id"]))
+
+    async def _find_back(self, event: Reversal, back: Decimal, key: str) -> Found:
+        return await transfer.find(self._client, event.order_ref, key, await self._events.taken_back(event, back))
 
     async def _scrap_good(self, event: Reversal, good: Decimal, key: str) -> list[Step]:
         made, uom = await self._made(event)
@@ -119,11 +133,12 @@ class Reversals:
         return [Part(origins[name], ("origin", "=", origins[name]), *place, Decimal(1), known[name]) for name in names]
 
     async def _bring_back(self, event: Reversal, shares: _Shares, key: str) -> list[Step]:
-        if shares.consumed:
-            line = await self._consumed(event, shares.consumed)
-            return await transfer.plan(self._client, key, None, [line])
-        pieces = await self._events.taken_back(event, shares.lost)
-        return await transfer.plan(self._client, key, pieces, await self._components(event, shares.lost))
+        quantity = await self._events.taken_back(event, shares.back)
+        named = origin.back(key, quantity, is_part=bool(shares.consumed))
+        lines = (
+            [await self._consumed(event, quantity)] if shares.consumed else await self._components(event, shares.lost)
+        )
+        return await transfer.plan(self._client, named, event.event_id, lines)
 
     async def _components(self, event: Reversal, lost: Decimal) -> list[Line]:
         """The share of what was scrapped for the pieces, out of the location of scrap."""
@@ -156,8 +171,7 @@ class Reversals:
             raise _not_there(event, "the consumption")
         move = await self._client.record("stock.move", int(found.external_id), _MOVE_FIELDS)
         taken, unit, place, gone = (move[name] for name in _MOVE_FIELDS)
-        back = await self._events.taken_back(event, quantity)
-        return Line(int(taken[0]), str(taken[1]), int(unit[0]), back, int(gone[0]), int(place[0]))
+        return Line(int(taken[0]), str(taken[1]), int(unit[0]), quantity, int(gone[0]), int(place[0]))
 
 
 def _shares(event: Reversal) -> _Shares:

@@ -16,8 +16,9 @@ from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Found, Step
 from bridge.erp.odoo19 import drafts, master_data, origin
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import from_odoo
-from bridge.erp.odoo19.production import Production, check_unit, read_chain, shown
+from bridge.erp.odoo19.production import Production, check_unit, read_chain
+from bridge.erp.odoo19.values import from_odoo, shown
+from bridge.erp.posting import check_same
 from bridge.erp.quantity import to_decimal, to_number
 from bridge.errors import BusinessError
 
@@ -71,9 +72,17 @@ class Part:
 
 
 async def find(client: OdooClient, event: Scrapped) -> Found:
-    """Whether the components of the event's pieces are all scrapped; the id is the first scrap's."""
+    """Whether the components of the event's pieces are all scrapped; the id is the first scrap's.
+
+    Raises BusinessError where they are those of other pieces.
+    """
     parts = await _components(client, event, _latest(await read_chain(client, event.order_ref, with_cancelled=True)))
-    return await found(client, [origin.like(event.key, COMPONENTS)], len(parts))
+    done = await read_done(client, [origin.like(event.key, COMPONENTS)])
+    for record in done:
+        ours = origin.Origin.read(str(record.get("origin", "")))
+        if ours is not None and ours.lost is not None:
+            check_same(event.order_ref, f"scrap {record['id']}", [ours.lost], [event.pieces])
+    return Found(is_posted=True, external_id=str(done[0]["id"])) if len(done) >= len(parts) else Found(is_posted=False)
 
 
 async def plan(client: OdooClient, event: Scrapped, uom: str, settings: OdooSettings) -> list[Step]:
@@ -83,10 +92,9 @@ async def plan(client: OdooClient, event: Scrapped, uom: str, settings: OdooSett
     return await steps(client, await _components(client, event, production), event.reason, settings)
 
 
-async def found(client: OdooClient, domain: list[Any], wanted: int) -> Found:
-    """Whether as many scraps of the domain are done; the id is the first one's."""
-    done = [record for record in await drafts.find(client, domain) if record["state"] == "done"]
-    return Found(is_posted=True, external_id=str(done[0]["id"])) if len(done) >= wanted else Found(is_posted=False)
+async def read_done(client: OdooClient, domain: list[Any]) -> list[dict[str, Any]]:
+    """The scraps of the domain that are done, oldest first."""
+    return [record for record in await drafts.find(client, domain) if record["state"] == "done"]
 
 
 async def steps(client: OdooClient, parts: Sequence[Part], reason: str, settings: OdooSettings) -> list[Step]:

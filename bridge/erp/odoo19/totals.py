@@ -12,8 +12,8 @@ from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.odoo19 import origin
 from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.master_data import LOCATION
-from bridge.erp.odoo19.numbers import as_pattern, from_odoo
-from bridge.erp.odoo19.production import FIELDS, Production, base_name, product_code, shown
+from bridge.erp.odoo19.production import FIELDS, Production, named, number_of, product_code
+from bridge.erp.odoo19.values import from_odoo, shown
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, TransientError
 
@@ -143,14 +143,11 @@ async def _productions(client: OdooClient, numbers: Sequence[str]) -> AsyncItera
     by_name = [number for number in numbers if number not in known]
     for first in range(0, len(by_name), _NAMES):
         some = by_name[first : first + _NAMES]
-        # One of a chain has a number behind its name: WH/MO/00007-002.
-        terms = [[["name", "=", number], ["name", "=like", f"{as_pattern(number)}-___"]] for number in some]
-        alternatives = [term for pair in terms for term in pair]
+        alternatives = [term for number in some for term in named(number)]
         domain = [["origin", "=", False], *["|"] * (len(alternatives) - 1), *alternatives]
         async for record in client.pages("mrp.production", FIELDS, domain):
-            production = Production.from_record(record)
-            if (number := base_name(production.name)) in some:
-                yield number, production
+            if (number := number_of(record)) in some:
+                yield number, Production.from_record(record)
 
 
 def _asked(number: str, numbers: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ on its way moves nothing twice. It is recognised by its origin, `MES-0001 amor <
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,7 +16,8 @@ from typing import Any, Final
 from bridge.erp.connector import Answer, Found, Refusal, Step
 from bridge.erp.odoo19 import imports, origin
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.numbers import plain
+from bridge.erp.odoo19.values import plain
+from bridge.erp.posting import check_same
 from bridge.errors import BusinessError, TransientError
 
 LOAD: Final = "stock.picking/load"
@@ -36,26 +38,29 @@ class Line:
     target: int
 
 
-async def find(client: OdooClient, key: str) -> Found:
-    """Whether the transfer whose origin begins with `key` is carried out."""
+async def find(client: OdooClient, order_ref: str, key: str, quantity: Decimal) -> Found:
+    """Whether the transfer whose origin begins with `key` is carried out. Raises BusinessError where it is of another quantity."""
     for record in await _read(client, [origin.like(key, " back %")]):
-        if record["state"] == "done":
-            return Found(is_posted=True, external_id=str(record["id"]))
+        ours = origin.Origin.read(str(record.get("origin", "")))
+        if record["state"] != "done" or ours is None:
+            continue
+        there = ours.back if ours.part is None else ours.part
+        check_same(order_ref, f"transfer {record['id']}", [there or Decimal(0)], [quantity])
+        return Found(is_posted=True, external_id=str(record["id"]))
     return Found(is_posted=False)
 
 
-async def plan(client: OdooClient, key: str, pieces: Decimal | None, lines: Sequence[Line]) -> list[Step]:
-    """Move the lines back; `key` names order and event, `pieces` is what they were the components of, None for one component.
+async def plan(client: OdooClient, named: str, event_id: uuid.UUID, lines: Sequence[Line]) -> list[Step]:
+    """Move the lines back; `named` is the transfer's origin.
 
     Raises BusinessError for lines of several places, which one transfer does not have, and for what Odoo tracks.
     """
     [(source, target), *others] = sorted({(line.source, line.target) for line in lines})
     if others:
-        raise BusinessError(f"{key}: what goes back was taken from several locations in Odoo: move it there by hand")
+        raise BusinessError(f"{named}: what goes back was taken from several locations in Odoo: move it there by hand")
     for line in lines:
         await _check(client, line)
-    named, event = origin.back(key, pieces), key.rpartition(" ")[2]
-    picking = imports.external_id(f"back_{event}")
+    picking = imports.external_id(f"back_{event_id}")
     head = {
         "id": picking,
         "picking_type_id/.id": str(await _operation(client, target)),
@@ -65,7 +70,7 @@ async def plan(client: OdooClient, key: str, pieces: Decimal | None, lines: Sequ
     }
     moves = [
         {
-            "id": imports.external_id(f"back_{event}_{line.product}"),
+            "id": imports.external_id(f"back_{event_id}_{line.product}"),
             "picking_id/id": picking,
             "product_id/.id": str(line.product),
             "product_uom/.id": str(line.unit),
@@ -142,7 +147,7 @@ async def _with_origin(client: OdooClient, named: str) -> list[dict[str, Any]]:
 
 
 async def _read(client: OdooClient, domain: list[Any]) -> list[dict[str, Any]]:
-    body = {"domain": domain, "fields": ["state"], "order": "id"}
+    body = {"domain": domain, "fields": ["state", "origin"], "order": "id"}
     records = await client.read("stock.picking/search_read", body)
     if any("state" not in record for record in records):
         raise TransientError("stock.picking/search_read was answered with transfers without a state")

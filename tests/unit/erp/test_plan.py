@@ -4,7 +4,8 @@ from decimal import Decimal
 import pytest
 
 from bridge.erp.connector import Step
-from bridge.erp.odoo19.production import Production, base_name, find, plan
+from bridge.erp.odoo19.completion import plan
+from bridge.erp.odoo19.production import Production, find, number_of
 from bridge.erp.relay.attempt import first_to_send
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, event_id
@@ -74,11 +75,19 @@ def test_other_units_are_refused(uom, product_uom):
 
 
 @pytest.mark.parametrize(
-    ("name", "base"),
-    [("WH/MO/00001-002", "WH/MO/00001"), ("WH/MO/00001", "WH/MO/00001"), ("MO-12", "MO-12"), ("-001", "")],
+    ("name", "sequence", "base"),
+    [
+        ("WH/MO/00001-002", 2, "WH/MO/00001"),
+        ("WH/MO/00001-1000", 1000, "WH/MO/00001"),
+        ("WH/MO/00001", 0, "WH/MO/00001"),
+        ("MO-2026-001", 1, "MO-2026"),
+        ("MO-002", 0, "MO-002"),  # the numbers of a plant may look like those of a chain
+        ("renamed", 3, "renamed"),
+    ],
 )
-def test_numbering_of_a_chain_is_taken_off_its_name(name, base):
-    assert base_name(name) == base
+def test_numbering_of_a_chain_is_taken_off_its_name(name, sequence, base):
+    assert number_of({"name": name, "origin": False, "backorder_sequence": sequence}) == base
+    assert number_of({"name": name, "origin": "MES-1", "backorder_sequence": sequence}) == "MES-1"
 
 
 SET, BOOK = Step("set", "m/set", {}, is_repeatable=True), Step("book", "m/book", {}, is_repeatable=False)

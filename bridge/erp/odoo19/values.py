@@ -1,4 +1,4 @@
-"""Quantities between Decimal and Odoo's JSON numbers, its times and patterns: exact, or refused."""
+"""Odoo's values: quantities between Decimal and JSON numbers, exact or refused; relations, times and patterns."""
 
 from __future__ import annotations
 
@@ -49,6 +49,11 @@ def from_odoo(number: Any) -> Decimal:
 def plain(quantity: Decimal) -> str:
     """A quantity as a person reads it: 40, never 4E+1."""
     return f"{quantity.normalize():f}"
+
+
+def shown(many2one: Any) -> str:
+    """The name that a many2one field `[id, name]` shows; empty where there is none."""
+    return str(many2one[1]) if many2one else ""
 
 
 def as_pattern(text: str) -> str:

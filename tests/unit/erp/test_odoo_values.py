@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bridge.erp.odoo19.numbers import from_odoo, instant
+from bridge.erp.odoo19.values import from_odoo, instant
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError
 
