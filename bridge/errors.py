@@ -88,4 +88,8 @@ class BusinessError(ConnectorError):
 
 
 class UnknownOutcome(ConnectorError):
-    """The request went out and no answer came back: it may or may not have been carried out."""
+    """The request went out and no answer came back: it may or may not have been carried out; `retry_after` if somebody named it."""
+
+    def __init__(self, message: str, retry_after: timedelta | None = None) -> None:
+        self.retry_after = retry_after
+        super().__init__(message)

@@ -37,7 +37,7 @@ class Request:
     content: bytes | None = None
 
     @property
-    def unclear(self) -> type[ConnectorError]:
+    def unclear(self) -> type[TransientError | UnknownOutcome]:
         """What an answer means that does not say what became of the request."""
         return TransientError if self.is_repeatable else UnknownOutcome
 

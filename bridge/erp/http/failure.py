@@ -49,10 +49,13 @@ Judge = Callable[[Reply], Verdict]
 def by_status(status: int, says: str | None) -> Verdict:
     """The verdict by status. `says` is the message of the system's own error document; None where the answer is not one.
 
-    Only the system's own 500 says that its transaction was rolled back; a proxy's says nothing of what happened behind it.
+    Only the system's own 500 says that its transaction was rolled back, and only its own 503 that nothing began: proxies give both as
+    well where the system was at the request and its answer was lost (Envoy, Varnish), and say nothing of what happened behind them.
     """
     match status:
-        case 408 | 425 | 429 | 503:
+        case 408 | 425 | 429:
+            kind = Kind.TRANSIENT
+        case 503 if says is not None:
             kind = Kind.TRANSIENT
         case 401 | 403:
             kind = Kind.CREDENTIALS
@@ -68,10 +71,10 @@ def by_status(status: int, says: str | None) -> Verdict:
 def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
     """The error of the verdict, with the answer as its cause."""
     words = verdict.says or _moved(reply) or reply.text or "without a word"
+    wait = retry_after(reply.headers.get("Retry-After"), datetime.now(UTC))
     error: ConnectorError
     match verdict.kind:
         case Kind.TRANSIENT:
-            wait = retry_after(reply.headers.get("Retry-After"), datetime.now(UTC))
             error = TransientError(f"the system is busy ({reply.status}): {words}", wait)
         case Kind.OWN_FAULT:
             error = TransientError(f"{request.shown} failed inside the system: {words}")
@@ -85,7 +88,7 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
             error = AlreadyPosted(f"{request.shown} was carried out before ({reply.status}): {words}")
         case Kind.UNKNOWN:
             error = request.unclear(
-                f"{request.shown} was answered with {reply.status}, which does not say what became of it: {words}"
+                f"{request.shown} was answered with {reply.status}, which does not say what became of it: {words}", wait
             )
     error.__cause__ = Refusal(reply.status, reply.text, is_own_fault=verdict.kind is Kind.OWN_FAULT)
     return error

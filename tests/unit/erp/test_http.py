@@ -8,6 +8,7 @@ import html
 import json
 import tracemalloc
 import zlib
+from datetime import timedelta
 from urllib.parse import quote, quote_plus
 
 import pytest
@@ -126,14 +127,27 @@ def test_proxy_that_http_does_not_go_through_is_told(environment):
     [
         (400, BusinessError), (404, BusinessError), (409, BusinessError), (422, BusinessError),
         (401, CredentialsError), (403, CredentialsError),
-        (408, TransientError), (429, TransientError), (503, TransientError),
-        (302, UnknownOutcome), (500, UnknownOutcome), (502, UnknownOutcome), (504, UnknownOutcome),
+        (408, TransientError), (429, TransientError), (302, UnknownOutcome), (500, UnknownOutcome),
+        (502, UnknownOutcome), (503, UnknownOutcome), (504, UnknownOutcome),
     ],
 )  # fmt: skip
 async def test_status_of_a_posting_says_who_must_act(status, error):
     async with serving(lambda _: http(status)) as server, client(server.url) as system:
         with pytest.raises(error):
             await system.send(POST)
+
+
+async def test_gateway_that_is_busy_says_nothing_of_a_posting_and_how_long_a_question_waits():
+    async with serving(lambda _: http(503, b"<html>", Retry_After="7")) as server, client(server.url) as system:
+        for request, error in ((POST, UnknownOutcome), (GET, TransientError)):
+            with pytest.raises(error) as raised:
+                await system.send(request)
+            assert raised.value.retry_after == timedelta(seconds=7)
+    async with serving(lambda _: http(503)) as server:
+        table = HttpConnectorTable.model_validate({"name": "x", "url": server.url})
+        async with HttpClient(table, lambda r: by_status(r.status, "in maintenance")) as system:
+            with pytest.raises(TransientError, match=r"busy \(503\): in maintenance"):
+                await system.send(POST)
 
 
 async def test_own_failure_of_the_system_is_transient_and_counted_as_its_own():

@@ -30,7 +30,8 @@ def settings(url, **changes):
         (502, ERROR, TransientError, UnknownOutcome),
         (302, b"", TransientError, UnknownOutcome),
         (200, b"<html>", TransientError, UnknownOutcome),
-        (503, b"", TransientError, TransientError),
+        (503, ERROR, TransientError, TransientError),
+        (503, b"", TransientError, UnknownOutcome),  # a proxy's
         (401, ERROR, CredentialsError, CredentialsError),
         (403, ERROR, CredentialsError, CredentialsError),
         (404, ERROR, BusinessError, BusinessError),

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from bridge.erp.posting import (
     Document,
+    carrying,
     check_total,
-    find,
     instant_of,
     json_number,
     order_unit,
@@ -50,8 +50,10 @@ def test_total_must_be_what_came_before():
 
 
 def test_document_is_found_by_what_it_carries_of_ours():
-    assert find([Document("1", "a", Decimal(2)), Document("2", "b", Decimal(2))], "b").external_id == "2"
-    assert not find([Document("1", "", Decimal(2))], "b").is_posted
+    found = carrying([Document("1", "a", Decimal(2)), Document("2", "b", Decimal(2))], "b")
+    assert found is not None
+    assert found.id == "2"
+    assert carrying([Document("1", "", Decimal(2))], "b") is None
 
 
 def test_posting_day_is_the_plants():
