@@ -24,6 +24,9 @@ _COUNTERS: Final = {
 }
 
 
+_NO_SERIALS: Final = frozenset({"tryton82"})  # types of connectors that refuse an event with serial numbers
+
+
 class Posting(NamedTuple):
     """One erp_posting of a rule."""
 
@@ -60,6 +63,7 @@ def mistakes_of(rules: list[Rule], settings: Settings, carried: Carried) -> Iter
     for posting in postings:
         yield from _strange(posting, settings.production)
         yield from _not_carried(posting, carried)
+        yield from _without_serials(posting, settings)
     yield from _posted_twice(postings, settings.equipment)
     yield from _in_two_units(postings)
     yield from _nothing_to_take_back(postings)
@@ -92,6 +96,14 @@ def _not_carried(posting: Posting, carried: Carried) -> Iterator[Mistake]:
         ours = ", ".join(str(kind) for kind in _COUNTERS if kind in kinds) or "none of what rules post"
         message = f"{action.connector} carries no {action.kind} events; it carries {ours}"
         yield Mistake(posting, message, ("actions",), str(action.kind))
+
+
+def _without_serials(posting: Posting, settings: Settings) -> Iterator[Mistake]:
+    action = posting.action
+    types = {each.name: each.type for each in settings.connector}
+    if action.serials is not None and types.get(action.connector) in _NO_SERIALS:
+        message = f"{action.connector} takes no serial numbers ({types[action.connector]}): leave serials out, or give it the lot"
+        yield Mistake(posting, message, ("actions",), action.serials)
 
 
 def _posted_twice(postings: list[Posting], equipment: list[Equipment]) -> Iterator[Mistake]:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pydantic import ValidationError
 
+from bridge.config.settings import ProductionSettings
 from bridge.model.production import EventKind
 from rules.rulebook import check_rules, read_rules
 from tests.integration.rules.rules_stage import CONSUMED, FINAL, LATE_SCRAP, PERFORMANCE, RULES, SCRAP, settings_for
@@ -68,6 +71,9 @@ def test_quantity_of_a_piece_that_is_not_exact_is_refused(tmp_path, written_as):
     ("connector: erp, segment: '10'", "erp_posting.segment: is of kind: performance; a wip_to_fg posting has none"),
     ("connector: erp, kind: performance, final: later", "unknown 'later'"),
     ("connector: erp, kind: performance, lot: {tag: l}", "a performance posting names no lot; wip_to_fg, scrap, consumed do"),
+    ("connector: erp, kind: consumed, item: x, serials: {tag: s}",
+     "erp_posting.serials: a consumed posting names no serial numbers of pieces; wip_to_fg, scrap do"),
+    ("connector: erp, kind: scrap, serials: {}", "tag is missing: the tag of the serial number, e.g. serials: {tag: parts.serial}"),
     ("connector: erp, kind: scrap, lot: {tg: l}", "is not a known field; did you mean tag?"),
     ("connector: erp, kind: scrap, quantity: delta(m)", "must be delta(n): what is counted is what is posted"),
     ("connector: erp, kind: scrap, batch: {max_qty: 0}", "must be a whole number from 1"),
@@ -106,6 +112,23 @@ def test_lot_is_that_of_the_counts(tmp_path):
     rules = HEAD + SCRAP.replace("max_wait: 10s}}", "max_wait: 10s}, lot: {tag: batch.no}}")
     assert checked(tmp_path, rules) == [
         "9:121: scrap.actions: the lot of counted pieces is read from parts.lot: [production] lot names its tag"]  # fmt: skip
+
+
+def test_serial_numbers_are_those_of_the_counts_and_their_system_takes_them(tmp_path):
+    rules = HEAD + SCRAP.replace("max_wait: 10s}}", "max_wait: 10s}, serials: {tag: dmc}}")
+    assert checked(tmp_path, rules) == [
+        "9:125: scrap.actions: serial numbers of pieces are read from parts.serial: [production] serial names their tag"]  # fmt: skip
+    settings = settings_for("postgresql:///x", tmp_path, rules.replace("dmc", "parts.serial"))
+    assert check_rules(settings) == []
+    tryton = SimpleNamespace(name="erp", type="tryton82")
+    [told] = check_rules(settings.model_copy(update={"connector": [tryton]}))
+    assert (told.line, told.column) == (9, 125)
+    assert told.message.startswith("erp takes no serial numbers (tryton82): leave serials out")
+
+
+def test_serial_pattern_is_an_expression(tmp_path):
+    with pytest.raises(ValidationError, match="is no regular expression: missing \\)"):
+        ProductionSettings(serial_pattern="(SN")
 
 
 def test_kind_that_the_connector_does_not_carry_is_told_before_it_happens(tmp_path):
