@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from pydantic import ValidationError
 
-from bridge.config import places
+from bridge.config import places, wording
 from bridge.config.settings import Settings
 from bridge.config.settings.connection import HttpConnectorTable
 from bridge.errors import ConfigError, Problem
@@ -67,7 +67,8 @@ def _syntax_problem(file: Path, text: str, message: str) -> Problem:
     match = _AT_LINE.search(message)
     line = int(match[1]) if match and match[1] else len(text.splitlines())
     column = int(match[2]) if match and match[2] else 0
-    return Problem(str(file), line, column, "", f"not TOML: {_AT_LINE.sub('', message).strip()}")
+    hint = wording.syntax_hint(text.splitlines()[line - 1], column) if column else ""
+    return Problem(str(file), line, column, "", f"not TOML: {_AT_LINE.sub('', message).strip()}{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,15 +116,15 @@ def _validation_problems(
     file: Path, found: dict[places.Path, int], error: ValidationError, known: set[str]
 ) -> list[Problem]:
     problems = []
-    for mistake in error.errors(include_url=False, include_context=False, include_input=False):
+    for mistake in error.errors(include_url=False):
         path = _without_tags(mistake["loc"])
+        if mistake["type"] == "union_tag_invalid":
+            path = (*path, "type")
         field = places.dotted(path)
         if field in known:
             continue
-        message = mistake["msg"].removeprefix("Value error, ")
-        if mistake["type"] == "extra_forbidden":
-            message = "is not a known setting"
-        problems.append(Problem(str(file), places.line_of(found, path), 0, field, message))
+        line = places.line_of(found, path)
+        problems.append(Problem(str(file), line, 0, field, wording.words(mistake, Settings)))
     return problems
 
 

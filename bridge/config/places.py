@@ -32,6 +32,8 @@ def places(text: str) -> dict[Path, int]:
             if header := _HEADER.match(line):
                 table = _enter(header[1] == "[[", _names(header[2]), counts)
                 found.setdefault(table, number)
+                if table and table[-1] == 0:  # the array itself begins with its first element
+                    found.setdefault(table[:-1], number)
                 continue
             if not (key := _KEY.match(line)):
                 continue

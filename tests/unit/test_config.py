@@ -40,6 +40,60 @@ def mistakes(tmp_path: Path, text: str, **environment: str) -> list[tuple[int, s
     return [(problem.line, f"{problem.field}: {problem.message}") for problem in caught.value.problems]
 
 
+TYPED = """\
+[plant]
+name = "A plant"
+[database]
+dsn = "postgresql://127.0.0.1/amor"
+[[source]]
+name = "line1"
+type = "mqtt"
+lane = 1
+url = "mqtt://127.0.0.1"
+subscribe = [{ topic = "a/{b}/{tag}", equipment = "acme/{b}" }]
+[[connector]]
+name = "erp"
+type = "tryton82"
+url = "https://erp.example.com"
+database = "erp"
+company = 1
+auth = { type = "api_key", key = "a-key" }
+[rules]
+files = ["rules.yaml"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong", "line", "told"),
+    [
+        ("[database]", "[databse]", 3, "databse: is not a known setting; did you mean database?"),
+        ('name = "A plant"', "name = A plant", 2, "a text stands in quotes"),
+        ('type = "mqtt"', 'type = "mqqt"', 7, "source[0].type: there is no type 'mqqt'; did you mean mqtt?"),
+        ('type = "mqtt"', "", 5, "source[0]: type is missing; there are mqtt, opcua"),
+        ("lane = 1", "", 5, "source[0].lane: is missing: A number of its own for each source"),
+        ("topic =", "topc =", 10, "subscribe[0].topc: is not a known setting; did you mean topic?"),
+        ("subscribe = [", "subscribe = {a = 1} #", 10, "subscribe: is a list: write [[source.subscribe]]"),
+        ("[[connector]]", "[connector]", 11, "connector: is a list: write [[connector]], with two brackets"),
+        ('"erp"', '"ERP one"', 12, "connector[0].name: has small letters, digits, - and _ only"),
+        ("tryton82", "tryton", 13, "connector[0].type: there is no type 'tryton'; did you mean tryton82?"),
+        ("https://erp", "erp", 14, "connector[0].url: begins with http:// or https://"),
+        ("company = 1", "compny = 1", 16, "connector[0].compny: is not a known setting; did you mean company?"),
+        ("company = 1", 'company = "one"', 16, "connector[0].company: write a whole number, without quotes"),
+        ('"api_key"', '"apikey"', 17, "connector[0].auth.type: 'apikey' is none of its words; did you mean api_key?"),
+        (', key = "a-key"', "", 17, "connector[0].auth.key: is missing: The key"),
+        ('["rules.yaml"]', '"rules.yaml"', 19, "rules.files: is a list"),
+        ("[rules]", "[[shifts]]\n[rules]", 18, "shifts: is not a known setting; did you mean shift?"),
+    ],
+)
+def test_typing_mistake_is_told_with_its_line_and_what_was_meant(
+    tmp_path: Path, right: str, wrong: str, line: int, told: str
+) -> None:
+    assert right in TYPED
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, TYPED.replace(right, wrong, 1))
+    assert any(problem.line == line and told in str(problem) for problem in caught.value.problems), str(caught.value)
+
+
 def test_demo_configuration_is_valid() -> None:
     settings = load_settings(DEMO, DEMO_ENVIRONMENT)
     assert {source.type for source in settings.source} == {"mqtt", "opcua"}

@@ -42,8 +42,10 @@ SourceSettings = Annotated[MqttSettings | OpcUaSettings, Field(discriminator="ty
 class Settings(Table):
     """The whole file."""
 
-    plant: Plant
-    database: DatabaseSettings
+    plant: Plant = Field(description='[plant] with name = "..."')
+    database: DatabaseSettings = Field(
+        description='[database] with dsn = "postgresql://user:password@host/database"; `amor servers` runs one to try with.'
+    )
     equipment: list[Equipment] = Field(default_factory=list)
     tag: list[Tag] = Field(default_factory=list)
     source: list[SourceSettings] = Field(default_factory=list)

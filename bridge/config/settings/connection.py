@@ -21,7 +21,7 @@ class ApiKeyAuth(Table):
     """A key in a header of every request."""
 
     type: Literal["api_key"]
-    key: SecretStr = Field(min_length=1)
+    key: SecretStr = Field(min_length=1, description='The key, best as { env = "NAME" } or { file = "path" }.')
     header: str = Field(
         "Authorization", pattern=r"^[A-Za-z0-9-]+$", description="Header's name. Default Authorization."
     )
@@ -84,7 +84,7 @@ class HttpConnectorTable(RateTable):
     """What every connector over HTTP can be told."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the connector, unique.")
-    url: str = Field(pattern=r"^https?://")
+    url: str = Field(pattern=r"^https?://", description="Address of the system, such as https://erp.example.com.")
     auth: AuthSettings = NoAuth()
     tls: TlsSettings = TlsSettings()
     proxy: Annotated[SecretStr, AfterValidator(_proxy)] = Field(

@@ -20,7 +20,7 @@ class OdooSettings(HttpConnectorTable, MasterDataTable):
     """Odoo 19 by its external JSON-2 API."""
 
     type: Literal["odoo19"]
-    database: str = Field(min_length=1)
+    database: str = Field(min_length=1, description="Name of Odoo's database.")
     auth: ApiKeyAuth = Field(
         description="The API key of a user of Odoo who may produce, scrap and ask for maintenance."
     )
@@ -36,7 +36,7 @@ class TrytonSettings(HttpConnectorTable, MasterDataTable):
     """Tryton 8.2 by its REST interface for user applications."""
 
     type: Literal["tryton82"]
-    database: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$")
+    database: str = Field(min_length=1, pattern=r"^[A-Za-z0-9_.-]+$", description="Name of Tryton's database.")
     auth: ApiKeyAuth = Field(description="The key of a user application `rest` that a user of Tryton has validated.")
     company: int = Field(1, ge=1, description="Id of the company that posts. Default 1.")
     waste_location: str = Field(

@@ -14,7 +14,9 @@ from bridge.model.production import MachineState
 class DatabaseSettings(Table):
     """PostgreSQL 16 to 18 with TimescaleDB."""
 
-    dsn: SecretStr = Field(description="libpq connection string or URL.")
+    dsn: SecretStr = Field(
+        description="postgresql://user:password@host/database; `amor servers` runs a database to try with."
+    )
 
 
 class IngestSettings(Table):

@@ -39,5 +39,9 @@ class SourceTable(Table):
     """What all sources have."""
 
     name: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$", description="Name of the source, unique.")
-    lane: int = Field(ge=0, le=32767, description="The lane that its batches are numbered in; one source a lane.")
+    lane: int = Field(
+        ge=0,
+        le=32767,
+        description="A number of its own for each source: lane = 1, 2, ... Its batches are numbered in it, so it stays as it is.",
+    )
     clock: ClockSettings = ClockSettings()

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 import tomllib
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, Field, ValidationError, model_validator
+from pydantic import AfterValidator, Field, ValidationError, model_validator
 
-from bridge.config import places
+from bridge.config import places, wording
 from bridge.config.field_path import parse_path
 from bridge.config.settings.table import Table
 from bridge.erp.declarative.mistakes import mistakes_in, requests_in
@@ -189,9 +188,7 @@ def load(file: Path) -> Description:
     try:
         description = Description.model_validate(raw)
     except ValidationError as error:
-        mistakes += [
-            (tuple(each["loc"]), _words(each)) for each in error.errors(include_url=False, include_input=False)
-        ]
+        mistakes += [(tuple(each["loc"]), wording.words(each, Description)) for each in error.errors(include_url=False)]
     if mistakes or description is None:
         problems = [_problem(file, found, path, message) for path, message in mistakes]
         raise ConfigError(sorted(problems, key=lambda problem: problem.line))
@@ -219,34 +216,6 @@ def _wsdl_mistakes(path: str, wsdl: Path, raw: dict[str, Any]) -> list[tuple[pla
         for place, request in requests_in(raw)
         if request.get("call") not in known
     ]
-
-
-def _words(mistake: Any) -> str:
-    if mistake["type"] == "extra_forbidden":
-        known = sorted(_settings(mistake["loc"][:-1]))
-        close = get_close_matches(str(mistake["loc"][-1]), known, 1)
-        told = f"did you mean {close[0]}" if close else f"there are {', '.join(known)}"
-        return f"is not a known setting; {told}"
-    if mistake["type"] == "list_type":
-        dotted = ".".join(str(part) for part in mistake["loc"] if isinstance(part, str))
-        return f"is a list: write [[{dotted}]] for each table, or [...] for values"
-    return str(mistake["msg"]).removeprefix("Value error, ")
-
-
-def _settings(path: places.Path) -> frozenset[str]:
-    """The settings of the table at a place of a description."""
-    table: type[BaseModel] = Description
-    for part in path:
-        if isinstance(part, str) and part in table.model_fields:  # else a position, or a name that is the file's own
-            inner = _tables(table.model_fields[part].annotation)
-            table = inner[0] if inner else table
-    return frozenset(table.model_fields)
-
-
-def _tables(annotation: Any) -> list[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return [annotation]
-    return [table for part in get_args(annotation) for table in _tables(part)]
 
 
 def _problem(file: Path, found: dict[places.Path, int], path: places.Path, message: str) -> Problem:

@@ -36,7 +36,7 @@ def mistakes(tmp_path: Path, text: str) -> list[tuple[int, str]]:
 @pytest.mark.parametrize(
     ("text", "line", "words"),
     [
-        (TOPIC + 'format = "xml"\n', 3, "'json', 'msgpack', 'cbor', 'csv' or 'raw'"),
+        (TOPIC + 'format = "xml"\n', 3, "'xml' is none of its words; there are cbor, csv, json, msgpack, raw"),
         (TOPIC + 'preset = "sonoff"\n', 3, "there is no preset 'sonoff'; there are esphome, shelly"),
         (TOPIC + 'fields = { value = "a..b" }\n', 3, "'a..b' is no path"),
         (TOPIC + 'records = "a[x]"\n', 3, "'a[x]' is no path"),
