@@ -53,12 +53,14 @@ class OdooServer:
         self.port = free_port()
         given = conninfo_to_dict(dsn)
         self._options = [
+            *("-c", os.devnull),  # not what somebody works with on this machine
             *("-d", DATABASE, "--db_host", str(given["host"]), "--db_port", str(given["port"])),
             *("--db_user", str(given["user"]), "--db_password", str(given.get("password", ""))),
             *("--data-dir", str(folder / "data"), "--http-interface", "127.0.0.1", "--http-port", str(self.port)),
             *("--max-cron-threads", "0", "--log-level", "warn"),
         ]
         with psycopg.connect(dsn, autocommit=True) as connection:
+            connection.execute(f"drop database if exists {DATABASE} with (force)")
             connection.execute(f"create database {DATABASE} template template0 encoding 'UTF8'")
         # Without demo data, which 19 does not install unless told to; its `--without-demo` takes no list of modules any more.
         self._run(["-i", "mrp,stock,maintenance", "--no-http", "--stop-after-init"])
