@@ -5,15 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from bridge.config.settings import ConnectorSettings
+from bridge.config.settings import AppriseSettings, ConnectorSettings, TagWriteSettings
 from bridge.erp.business_central import BusinessCentral
 from bridge.erp.connector import Connector
 from bridge.erp.declarative import Declarative
 from bridge.erp.erpnext import ErpNext
-from bridge.erp.notify import Apprise
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.sap_s4 import SapS4
-from bridge.erp.tag_write import TagWriter
 from bridge.erp.tryton82 import Tryton82
 from bridge.erp.webhook import Webhook
 
@@ -27,8 +25,21 @@ CONNECTORS: Final[Mapping[str, Callable[[Any], Connector]]] = {
     "webhook": Webhook,
 }
 
+
+def _apprise(settings: AppriseSettings) -> Connector:
+    from bridge.erp.notify import Apprise  # noqa: PLC0415  # apprise takes long to import, and few name it
+
+    return Apprise(settings)
+
+
+def _tag_write(settings: TagWriteSettings) -> Connector:
+    from bridge.erp.tag_write import TagWriter  # noqa: PLC0415  # OPC UA takes longer
+
+    return TagWriter(settings)
+
+
 # To people and machines: they hold no documents that could be looked up.
-ONE_WAY: Final[Mapping[str, Callable[[Any], Connector]]] = {"apprise": Apprise, "tag_write": TagWriter}
+ONE_WAY: Final[Mapping[str, Callable[[Any], Connector]]] = {"apprise": _apprise, "tag_write": _tag_write}
 
 
 def make(settings: ConnectorSettings) -> Connector:
