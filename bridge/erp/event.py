@@ -33,7 +33,8 @@ def read(kind: str, payload: Mapping[str, Any]) -> Event:
     try:
         return reader(payload)
     except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError) as error:
-        raise BusinessError(f"the payload is no {kind} event: {type(error).__name__} {error}") from error
+        wrong = f"the field {error} is missing" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        raise BusinessError(f"the payload is no {kind} event: {wrong}") from error
 
 
 def _produced(payload: Mapping[str, Any]) -> MaterialActual:

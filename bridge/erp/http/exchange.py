@@ -102,7 +102,9 @@ def _failed(request: Request, error: Exception) -> ConnectorError:
     if isinstance(error, httpx.ProxyError):
         return TransientError(f"the system cannot be reached: the proxy says {error}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
-        return TransientError(f"the system cannot be reached: {_name(error)}")
+        return TransientError(
+            f"the system cannot be reached {_place(error)}: {_unreached(error)}; does it run, and is url right?"
+        )
     return request.unclear(f"{request.shown} went out and no answer came: {_name(error)}")
 
 
@@ -159,6 +161,20 @@ def _storable(value: Any) -> Any:
             return {storable(name): _storable(part) for name, part in value.items()}
         case _:
             return value
+
+
+def _place(error: httpx.TransportError) -> str:
+    try:
+        there = error.request.url
+    except RuntimeError:  # raised before there was a request
+        return ""
+    return f" at {there.scheme}://{there.netloc.decode()}"
+
+
+def _unreached(error: httpx.TransportError) -> str:
+    if isinstance(error, httpx.PoolTimeout):
+        return "all connections are in use"
+    return "no answer" if isinstance(error, httpx.TimeoutException) else str(error) or type(error).__name__
 
 
 def _name(error: Exception) -> str:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
+from html import unescape
+from typing import Final
 from urllib.parse import urlsplit
 
 from bridge.erp.connector import Refusal
 from bridge.erp.http.exchange import Reply, Request
 from bridge.errors import BusinessError, ConnectorError, CredentialsError, TransientError
 from bridge.model.text import storable
+
+_TAGS: Final = re.compile(r"<(title|style|script)\b.*?</\1>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
 class Kind(StrEnum):
@@ -70,7 +75,7 @@ def by_status(status: int, says: str | None) -> Verdict:
 
 def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
     """The error of the verdict, with the answer as its cause."""
-    words = verdict.says or _moved(reply) or reply.text or "without a word"
+    words = verdict.says or _moved(reply) or _plain(reply) or "without a word"
     wait = retry_after(reply.headers.get("Retry-After"), datetime.now(UTC))
     error: ConnectorError
     match verdict.kind:
@@ -79,7 +84,9 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
         case Kind.OWN_FAULT:
             error = TransientError(f"{request.shown} failed inside the system: {words}")
         case Kind.CREDENTIALS:
-            error = CredentialsError(f"the system refuses the credentials ({reply.status}): {words}")
+            error = CredentialsError(
+                f"the system refuses the credentials ({reply.status}), see the connector's auth: {words}"
+            )
         case Kind.BUSINESS:
             error = BusinessError(f"the system refuses {request.shown} ({reply.status}): {words}")
         case Kind.CLOSED_PERIOD:
@@ -92,6 +99,13 @@ def failure(request: Request, reply: Reply, verdict: Verdict) -> ConnectorError:
             )
     error.__cause__ = Refusal(reply.status, reply.text, is_own_fault=verdict.kind is Kind.OWN_FAULT)
     return error
+
+
+def _plain(reply: Reply) -> str:
+    """What an answer says, without the tags of a page."""
+    if "html" not in reply.headers.get("content-type", ""):
+        return reply.text
+    return " ".join(unescape(_TAGS.sub(" ", reply.text)).split())
 
 
 def _moved(reply: Reply) -> str:

@@ -193,7 +193,10 @@ async def read_order(client: TrytonClient, order_ref: str, *, with_lots: bool = 
     records = await client.search("production", domain, fields, limit=3)
     records = [record for record in records if record.get("reference") == order_ref] or records
     if not records:
-        raise BusinessError(f"Tryton has no production with the reference or number {order_ref}, or it is cancelled")
+        raise BusinessError(
+            f"Tryton has no production with the reference or number {order_ref}, or it is cancelled: enter it there, or"
+            " correct the event's order_ref, then replay this event"
+        )
     if len(records) > 1:
         raise BusinessError(
             f"Tryton has several productions with the reference {order_ref}: give each its own, then replay this event"
