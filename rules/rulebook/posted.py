@@ -142,9 +142,19 @@ def _in_two_units(postings: list[Posting]) -> Iterator[Mistake]:
 
 
 def _nothing_to_take_back(postings: list[Posting]) -> Iterator[Mistake]:
-    finished = {posting.action.connector for posting in postings if posting.action.kind is EventKind.WIP_TO_FG}
+    finished = [posting for posting in postings if posting.action.kind is EventKind.WIP_TO_FG]
+    posted = {posting.action.connector for posting in finished}
+    named = {posting.action.connector: posting.rule.id for posting in finished if posting.action.serials}
     for posting in postings:
         connector = posting.action.connector
-        if posting.action.kind is EventKind.REVERSAL and connector not in finished:
+        if posting.action.kind is not EventKind.REVERSAL:
+            continue
+        if connector not in posted:
             message = f"no rule posts wip_to_fg to {connector}: there is nothing that could be taken back"
             yield Mistake(posting, message, ("actions",), connector)
+        elif connector in named:
+            message = (
+                f"the rule {named[connector]} posts pieces with serial numbers to {connector}, and a rule takes the newest ones "
+                "back, whichever was scrapped: post scrap there, or take back by hand"
+            )
+            yield Mistake(posting, message, ("actions",), str(posting.action.kind))

@@ -126,6 +126,15 @@ def test_serial_numbers_are_those_of_the_counts_and_their_system_takes_them(tmp_
     assert told.message.startswith("erp takes no serial numbers (tryton82): leave serials out")
 
 
+def test_rule_takes_no_pieces_back_that_have_serial_numbers(tmp_path):
+    finished = RULES[RULES.index("- id: finished-goods") :].replace("10s}}", "10s}, serials: {tag: parts.serial}}")
+    assert checked(tmp_path, HEAD + finished) == []
+    [told] = checked(tmp_path, HEAD + finished + LATE_SCRAP)
+    assert told.startswith(
+        "15:43: rejected-later.actions: the rule finished-goods posts pieces with serial numbers to erp"
+    )
+
+
 def test_serial_pattern_is_an_expression(tmp_path):
     with pytest.raises(ValidationError, match="is no regular expression: missing \\)"):
         ProductionSettings(serial_pattern="(SN")

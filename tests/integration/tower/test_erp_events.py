@@ -165,6 +165,15 @@ async def test_only_what_waits_for_a_person_is_edited_or_replayed(client, connec
     assert seed.one("select count(*) from audit where action <> 'login'") == 0
 
 
+async def test_serial_number_that_another_event_has_is_refused_with_that_event(client, connection, seed, event):
+    [other] = await post(connection, "WH/MO/00018", [1])
+    await connection.execute('update outbox set payload = payload || \'{"serials": ["SN1"]}\' where id = %s', (other,))
+    body = {"changes": {"serials": ["SN1"]}, "reason": "read off the piece"}
+    answer = await client.post(f"/api/v1/erp/events/{event}/edit", json=body)
+    assert (answer.status_code, seed.one("select count(*) from outbox_edit")) == (409, 0)
+    assert f"the serial number SN1 is in event {other} already" in answer.json()["detail"]
+
+
 async def test_edit_of_an_event_that_somebody_else_changed_meanwhile_is_refused(client, connection, seed, event):
     await outbox.edit(connection, event, {"lot": "L1"}, "paul", "the label")
     body = {"changes": {"lot": "L2"}, "reason": "r", "seen": 0}
