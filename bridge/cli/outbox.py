@@ -17,6 +17,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox_forget import forget
 from bridge.cli.outbox_reverse import reverse
 from bridge.cli.outbox_trace import trace
 from bridge.config import Settings, load_settings
@@ -147,6 +148,7 @@ def settle(
 
 
 app.command()(reverse)
+app.command()(forget)
 app.command()(trace)
 
 

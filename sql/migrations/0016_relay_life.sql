@@ -31,3 +31,13 @@ create table connector_go (
     times bigint not null default 1,
     at timestamptz not null default now()
 );
+
+-- Requests and answers are deleted some time after their event is done (bridge/erp/relay/retention.py), a few a night of many: their space
+-- is given to new ones soon.
+alter table outbox_attempt set (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 10000);
+
+-- Rows that are no accounting (messages to people, levels of stock, writes to tags) and are deleted in the end; and what points to them.
+create index outbox_message on outbox (done_at) where done_at is not null and kind in ('notice', 'availability', 'tag_write');
+create index notification_outbox on notification (outbox_id) where outbox_id is not null;
+create index notification_nobody on notification (created_at) where state = 'nobody';
+create index reversal_part_reverses on reversal_part (reverses_id);

@@ -15,6 +15,22 @@ class RelaySettings(Table):
 
     reconcile: bool = Field(True, description="Compare what was made, posted and booked once a day. Default true.")
     reconcile_at: time = Field(time(2, 30), description="... at this time of the plant's clock. Default 02:30.")
+    keep_attempts_days: int = Field(
+        90,
+        ge=0,
+        le=36500,
+        description="Requests and answers of an event are kept so many days after it is done. Default 90; 0: for ever.",
+    )
+    keep_messages_days: int = Field(
+        365,
+        ge=0,
+        le=36500,
+        description="Messages to people, levels of stock and writes to tags are kept so many days after they were carried. Default 365; "
+        "0: for ever. Events with documents behind them are always kept.",
+    )
+    forget_at: time = Field(
+        time(3, 30), description="What is not kept is deleted at this time of the plant's clock. Default 03:30."
+    )
     notify: list[str] = Field(
         default_factory=list,
         description="Roles that are told of events that wait for a person and of connectors in trouble; connectors of type apprise say "

@@ -30,6 +30,7 @@ from bridge.erp.relay.inbound import follow
 from bridge.erp.relay.listening import listen
 from bridge.erp.relay.questions import answer_questions
 from bridge.erp.relay.reconcile import reconcile_nightly
+from bridge.erp.relay.retention import forget_nightly
 from bridge.erp.relay.rhythm import DEFAULT, Availability, Rhythm, pause
 from bridge.erp.relay.telling import Audience
 from bridge.erp.webhook.listener import receive
@@ -66,6 +67,8 @@ async def run(settings: Settings, stop: asyncio.Event, rhythm: Rhythm = DEFAULT)
             tasks.append(
                 group.create_task(_with_database(dsn, partial(_tell_of_others, lanes), stop, database, rhythm))
             )
+            keep = partial(forget_nightly, settings.relay, settings.plant.zone)
+            tasks.append(group.create_task(_with_database(dsn, keep, stop, database, rhythm)))
         log.info("relay started", connectors=[table.name for table in settings.connector])
         await stop.wait()
         for lane in lanes:
