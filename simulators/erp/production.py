@@ -9,11 +9,14 @@
 - A done order is not posted again: completed in part it is an error, as its backorder would have nothing to make;
   completed in full nothing happens. But nothing stops a second posting to its backorder.
 - `qty_producing` of a done order can be written, which corrects the stock to it.
+- A draft is confirmed on the way. A cancelled order is marked done too, with nothing made; what it was to make more goes to a
+  backorder that is open again.
 - `set_qty_producing` answers null. An order whose operation type prints (`prints_when_done`) is done, and answers with an action.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -108,12 +111,11 @@ def _mark_done(call: Call) -> Any:
     orders = [call.store.get(ORDER, number) for number in call.ids]
     to_backorder = call.context.get("mo_ids_to_backorder") or []
     for order in orders:
-        if order["state"] in ("draft", "cancel"):
-            raise UserRefused(f"You cannot complete {order['name']}: it is {order['state']}.")
         if order["state"] == "done" and order["id"] in to_backorder:
             raise UserRefused("The quantity to produce must be positive!")
         check_lots(call, order)
-    orders = [order for order in orders if order["state"] in OPEN]
+    _confirm(replace(call, ids=[order["id"] for order in orders]))
+    orders = [order for order in orders if order["state"] in (*OPEN, "draft", "cancel")]
     if (asked := _before_done(call, orders)) is not None:
         return asked
     for order in [call.store.get(ORDER, order["id"]) for order in orders]:
@@ -176,7 +178,7 @@ def _split(call: Call, order: Row) -> str:
 
 
 def _post(call: Call, order: Row, name: str, split: bool) -> None:
-    quantity = exact(order["qty_producing"])
+    quantity = exact(order["qty_producing"]) if order["state"] != "cancel" else Decimal()
     call.store.update(
         ORDER,
         order["id"],
@@ -184,13 +186,14 @@ def _post(call: Call, order: Row, name: str, split: bool) -> None:
             "name": name,
             "state": "done",
             "qty_produced": float(quantity),
-            "product_qty": float(quantity) if split else order["product_qty"],
+            "product_qty": float(exact(order["qty_producing"])) if split else order["product_qty"],
             "backorder_sequence": (order["backorder_sequence"] or 1) if split else order["backorder_sequence"],
             "date_finished": odoo_time(call.now),
         },
         call.now,
     )
-    book(call, "produced", order["product_id"], order["location_dest_id"], quantity, order["origin"], name)
+    if quantity:
+        book(call, "produced", order["product_id"], order["location_dest_id"], quantity, order["origin"], name)
     taken = components.post(call.store, order)
     for move, used in taken:
         book(call, "consumed", move["product_id"], move["location_id"], -used, order["origin"], name)

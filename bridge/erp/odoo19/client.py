@@ -10,9 +10,11 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
+import httpx
+
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Refusal
-from bridge.erp.http import HttpClient, Reply, Request, Verdict, by_status
+from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status
 from bridge.erp.http.exchange import UNREADABLE
 from bridge.errors import BusinessError, TransientError
 
@@ -85,8 +87,11 @@ class OdooClient:
 
 
 def _judge(reply: Reply) -> Verdict:
-    """By status. Only a 500 with Odoo's own error document is Odoo's."""
-    return by_status(reply.status, _says(reply))
+    """By status; a 409 of Odoo's own is a record that somebody else has locked (`LockError`, odoo/exceptions.py)."""
+    says = _says(reply)
+    if reply.status == httpx.codes.CONFLICT and says is not None:
+        return Verdict(Kind.TRANSIENT, says)
+    return by_status(reply.status, says)
 
 
 def _says(reply: Reply) -> str | None:

@@ -348,3 +348,14 @@ async def test_request_that_is_loaded_twice_is_one_request(odoo, connector):
     assert state.state is RequestState.CANCELLED
     assert await connector.read_ticket_states(datetime.now(UTC) + timedelta(hours=1)) == []
     assert len((await odoo.truth())["maintenance_requests"]) == 1
+
+
+async def test_order_that_is_cancelled_while_its_pieces_are_on_their_way_has_none_of_them(odoo, connector):
+    """Odoo marks a cancelled order done, with nothing made: the answer is true, and the look after it says what is so."""
+    *before, last = await connector.plan(EVENT)
+    for step in before:
+        await connector.execute(step)
+    odoo.call("mrp.production/action_cancel", ids=[1])
+    await connector.execute(last)
+    assert not (await connector.verify(EVENT)).is_posted
+    assert await odoo.good_posted("MES-0001") == 0

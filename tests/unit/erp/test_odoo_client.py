@@ -32,6 +32,7 @@ def settings(url, **changes):
         (200, b"<html>", TransientError, UnknownOutcome),
         (503, ERROR, TransientError, TransientError),
         (503, b"", TransientError, UnknownOutcome),  # a proxy's
+        (409, ERROR, TransientError, TransientError),  # a record that somebody else has locked
         (401, ERROR, CredentialsError, CredentialsError),
         (403, ERROR, CredentialsError, CredentialsError),
         (404, ERROR, BusinessError, BusinessError),

@@ -231,10 +231,59 @@ async def test_validating_a_done_scrap_posts_it_again(client: Client) -> None:
 async def test_an_order_goes_from_draft_to_confirmed(client: Client) -> None:
     values = {"product_id": 1, "product_qty": 10, "bom_id": 1, "origin": "MES-X"}
     order = await client.call("mrp.production/create", vals_list=[values])
-    assert (await client.answer("mrp.production/button_mark_done", ids=order)).status_code == 422
     await client.call("mrp.production/action_confirm", ids=order)
     await client.call("mrp.production/action_assign", ids=order)
     assert [row["state"] for row in await client.orders("MES-X")] == ["confirmed"]
+
+
+async def test_a_draft_is_completed_and_a_cancelled_order_is_done_with_nothing_made(client: Client) -> None:
+    values = {"product_id": 1, "product_qty": 10, "bom_id": 1}
+    orders = [{**values, "origin": "MES-D"}, {**values, "origin": "MES-C"}]
+    draft, cancelled = await client.call("mrp.production/create", vals_list=orders)
+    await client.call("mrp.production/action_cancel", ids=[cancelled])
+    assert await client.call("mrp.production/button_mark_done", ids=[draft, cancelled]) is True
+    assert [row["state"] for row in await client.orders("MES-D")] == ["done"]
+    assert [row["state"] for row in await client.orders("MES-C")] == ["done"]
+    assert client.erp.truth()["good_posted_by_origin"] == {"MES-D": 10}
+
+
+TRANSFER = {"id": "x.back", "picking_type_id/.id": "3", "location_id/.id": "9", "location_dest_id/.id": "5"}
+MOVE = {"id": "x.move", "picking_id/id": "x.back", "product_id/.id": "3", "product_uom/.id": "1", "product_uom_qty": "2.5",
+        "location_id/.id": "9", "location_dest_id/.id": "5"}  # fmt: skip
+
+
+async def test_rows_are_imported_whole_or_not_at_all_and_what_was_wrong_is_said_with_200(client: Client) -> None:
+    async def load(model: str, *rows: dict[str, str]) -> Any:
+        return await client.call(f"{model}/load", fields=list(rows[0]), data=[list(row.values()) for row in rows])
+
+    missing = await load("stock.move", MOVE, {**MOVE, "id": "x.other"})
+    assert missing["ids"] is False
+    assert "No matching record found for external id 'x.back'" in missing["messages"][0]["message"]
+    wrong = await load("stock.picking", TRANSFER, {**TRANSFER, "id": "x.other", "location_id/.id": "999"})
+    assert (wrong["ids"], await client.call("stock.picking/search_count", domain=[["location_id", "=", 9]])) == (
+        False,
+        0,
+    )
+    first, again = await load("stock.picking", TRANSFER), await load("stock.picking", TRANSFER)
+    assert first["ids"] == again["ids"]
+
+
+async def test_a_transfer_is_carried_out_once_and_is_closed_then(client: Client) -> None:
+    async def load(model: str, row: dict[str, str]) -> Any:
+        return await client.call(f"{model}/load", fields=list(row), data=[list(row.values())])
+
+    [picking] = (await load("stock.picking", TRANSFER))["ids"]
+    assert "empty transfer" in (await client.answer("stock.picking/button_validate", ids=[picking])).json()["message"]
+    await load("stock.move", MOVE)
+    before = client.erp.store.on_hand(3, 5)
+    for _ in range(2):
+        assert await client.call("stock.picking/button_validate", ids=[picking]) is True
+    assert client.erp.store.on_hand(3, 5) == before + 2.5
+    for model, row, told in (("stock.picking", TRANSFER, "operation type"), ("stock.move", MOVE, "UoM")):
+        refused = await load(model, row)
+        assert refused["ids"] is False
+        assert told in refused["messages"][0]["message"]
+    assert (await client.answer("stock.picking/unlink", ids=[picking])).status_code == 422
 
 
 async def test_requests_name_their_equipment_by_its_path(client: Client) -> None:
