@@ -241,7 +241,7 @@ class Plant:
             is_final=table.is_final if table else tag.is_final,
             counter=CounterSpec(production.modulus, production.max_delta),
             states={**states, **production.states},
-            serials=_serials(production),
+            serials=_serials(production, tag.path),
         )
         asset = self.assets[tag.equipment_id] = Asset(
             tag.equipment_id,
@@ -277,10 +277,10 @@ def _restore_asset(asset: Asset, stored: dict[str, Any]) -> None:
     asset.situation = situation.restore(stored["situation"])
 
 
-def _serials(production: ProductionSettings) -> SerialSpec:
+def _serials(production: ProductionSettings, path: str) -> SerialSpec:
     pattern = re.compile(production.serial_pattern) if production.serial_pattern else None
     within = timedelta(seconds=production.serial_within_s)
-    return SerialSpec(is_told_after=production.serial_told == "after", within=within, pattern=pattern)
+    return SerialSpec(is_told_after=production.is_serial_told_after(path), within=within, pattern=pattern)
 
 
 def _role(name: str, production: ProductionSettings) -> Role:

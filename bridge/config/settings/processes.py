@@ -68,6 +68,10 @@ class ProductionSettings(Table):
         description="Whether machines tell it before they count the piece (a scanner) or after (a marker); at the same "
         "instant it is the piece's either way. Default before.",
     )
+    serial_told_of: dict[str, Literal["before", "after"]] = Field(
+        default_factory=dict,
+        description="The same for single machines, by their path, e.g. {'acme/line1/laser1' = 'after'}.",
+    )
     serial_within_s: float = Field(
         60,
         ge=0,
@@ -87,6 +91,10 @@ class ProductionSettings(Table):
         1000, ge=1, description="A step that is larger is not believed and counts as a reset. Default 1000 pieces."
     )
     states: dict[str, MachineState] = Field(default_factory=dict, description="What machines say -> canonical state.")
+
+    def is_serial_told_after(self, path: str) -> bool:
+        """Whether a machine tells the serial number of a piece when it has counted it."""
+        return self.serial_told_of.get(path, self.serial_told) == "after"
 
     @field_validator("serial_pattern")
     @classmethod

@@ -36,7 +36,7 @@ class Duty:
     action: PostingAction
     index: int
     of_counter: CountKind | None  # what the rule's own counter counts
-    serial_wait: timedelta = timedelta()  # how long after a piece its serial number may be told
+    production: ProductionSettings | None = None  # says how machines tell serial numbers, where the duty posts them
     since: datetime | None = None
     settled_to: int = 0
 
@@ -44,6 +44,12 @@ class Duty:
     def purpose(self) -> Purpose:
         """What its postings are for."""
         return Purpose(self.action.connector, str(self.action.kind), self.action.item)
+
+    def serial_wait(self, path: str) -> timedelta:
+        """How long after a piece of a machine its serial number may be told."""
+        if self.production is None or not self.production.is_serial_told_after(path):
+            return timedelta()
+        return timedelta(seconds=self.production.serial_within_s)
 
     def takes(self, kind: str) -> tuple[str, ...]:
         """As what it takes counts of a kind: of two duties of which this is the same one takes a count."""
@@ -82,7 +88,6 @@ class Duty:
 def duties_of(rulebook: Rulebook, production: ProductionSettings) -> list[Duty]:
     """All that the rules are to post, in their order, performances last: they have what is posted in no other way."""
     kinds = {production.good: CountKind.GOOD, production.scrap: CountKind.SCRAP}
-    wait = timedelta(seconds=production.serial_within_s if production.serial_told == "after" else 0)
     postings = sorted(_postings(rulebook.rules), key=lambda each: each[1].kind is EventKind.PERFORMANCE)
     return [
         Duty(
@@ -91,7 +96,7 @@ def duties_of(rulebook: Rulebook, production: ProductionSettings) -> list[Duty]:
             action,
             index,
             kinds.get(_tag_of(rule, rule.condition)),
-            serial_wait=wait if action.serials else timedelta(),
+            production=production if action.serials else None,
         )
         for index, (rule, action) in enumerate(postings)
         if isinstance(rule.condition, Counted)

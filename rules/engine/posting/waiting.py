@@ -77,24 +77,23 @@ class Waiting:
             return False
         if self.is_complete or sum(count.qty for count in counts) >= self.duty.action.max_qty:
             return True
+        if self.duty.production is not None:
+            return any((at := clock(each.equipment_id)) and at >= self._settled_at(each) for each in counts)
         return now is not None and now >= counts[0].at + self.duty.action.max_wait
 
     def ready(self, clock: Clock) -> list[Unposted]:
         """Those of the counts whose serial number is known, or will not come any more: all of them where none is told later."""
-        wait = self.duty.serial_wait
-        if not wait:
-            return self.counts
-        return [
-            count
-            for count in self.counts
-            if count.serial or ((now := clock(count.equipment_id)) is not None and now >= count.at + wait)
-        ]
+        return self.counts if self.duty.production is None else [c for c in self.counts if self._is_ready(c, clock)]
+
+    def _is_ready(self, count: Unposted, clock: Clock) -> bool:
+        wait = timedelta() if count.serial else self.duty.serial_wait(count.path)
+        return not wait or ((now := clock(count.equipment_id)) is not None and now >= count.at + wait)
 
     def wakes_at(self) -> tuple[int, datetime] | None:
         """The asset and the instant of its time at which they have waited long enough."""
         if not self.counts:
             return None
-        if self.duty.serial_wait:
+        if self.duty.production is not None:
             first = min(self.counts, key=self._settled_at)
             at = self._settled_at(first)
             return first.equipment_id, max(at, self.not_before or at)
@@ -104,7 +103,7 @@ class Waiting:
     def _settled_at(self, count: Unposted) -> datetime:
         """When a count has waited for others long enough, and for its serial number."""
         for_others = timedelta() if self.is_complete else self.duty.action.max_wait
-        return count.at + max(for_others, timedelta() if count.serial else self.duty.serial_wait)
+        return count.at + max(for_others, timedelta() if count.serial else self.duty.serial_wait(count.path))
 
     def name(self, count_id: int, serial: str, pieces: int) -> None:
         """Take the serial number of one of the counts; the newest are looked at first."""

@@ -159,7 +159,7 @@ async def test_pieces_that_were_taken_back_whole_may_come_again_under_their_numb
 
 async def test_piece_waits_for_the_marker_and_no_longer_than_it_may_take(database_dsn: str, tmp_path: Path):
     settings = settings_for(database_dsn, tmp_path, HEAD + WITH_SERIALS.replace("max_qty: 5", "max_qty: 1"))
-    production = settings.production.model_copy(update={"serial_told": "after", "serial_within_s": 8})
+    production = settings.production.model_copy(update={"serial_told_of": {FINAL: "after"}, "serial_within_s": 8})
     async with open_stage(
         database_dsn, tmp_path, rules=HEAD + WITH_SERIALS.replace("max_qty: 5", "max_qty: 1")
     ) as bench:
@@ -180,6 +180,7 @@ async def test_piece_waits_for_the_marker_and_no_longer_than_it_may_take(databas
         await bench.feed.send(together(FINAL, 16, parts__serial="S2"))
         await bench.step(60)
         assert len(await told(bench)) == 2
+        assert bench.follower.wakes_at() is None  # nothing waits any more
 
 
 async def test_number_that_comes_late_still_finds_its_piece_while_that_waits(database_dsn: str, tmp_path: Path):
