@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from bridge.store import outbox
 from bridge.store.reversal import reverse_pieces
 from rules.engine.posting import serials as posting_serials
 from tests.integration.rules.postings_stage import FINISHED, HEAD, count
-from tests.integration.rules.rules_stage import CNC, FINAL, SCRAP, Stage, at, open_stage, settings_for, together
+from tests.integration.rules.rules_stage import CNC, FINAL, SCRAP, Row, Stage, at, open_stage, settings_for, together
 
 WITH_SERIALS = FINISHED.replace("max_wait: 10s}}", "max_wait: 10s}, serials: {tag: parts.serial}}")
 SCRAP_WITH_SERIALS = SCRAP.replace("max_wait: 10s}}", "max_wait: 10s}, serials: {tag: parts.serial}}")
@@ -240,3 +241,52 @@ async def test_serial_number_is_given_once_by_constraint(database_dsn: str, tmp_
         await bench.step(40)
         with pytest.raises(psycopg.errors.UniqueViolation):
             await bench.connection.execute(again)
+
+
+def minute(seed: int, machine: str, *, is_after: bool) -> list[Row]:
+    """Thirty scrapped pieces of one machine: numbers with the piece, near it, missing, shown again, two pieces at once."""
+    rng = random.Random(seed)
+    rows, scrap = together(machine, 0, order__number=f"MO/{machine[-4:]}", parts__scrap=0), 0
+    for n in range(1, 31):
+        scrap += 2 if rng.random() < 0.1 else 1
+        rows += together(machine, 2 * n, parts__scrap=scrap)
+        told = rng.choice(("with", "near", "near", "near", "missing", "again"))
+        near = 2 * n + (0.6 if is_after else -0.6)
+        if told != "missing":
+            shown = n - 1 if told == "again" else n
+            rows += together(machine, 2 * n if told == "with" else near, parts__serial=f"{machine[-4:]}-{shown}")
+    return rows
+
+
+@pytest.mark.parametrize("way", ["before", "after"])
+async def test_same_readings_name_the_same_pieces_in_any_order_of_arrival(database_dsn: str, tmp_path: Path, way: str):
+    rules = HEAD + SCRAP_WITH_SERIALS
+    settings = settings_for(database_dsn, tmp_path, rules)
+    production = settings.production.model_copy(update={"serial_told": way, "serial_within_s": 1.5})
+    rng = random.Random(way)
+    async with open_stage(database_dsn, tmp_path, rules=rules) as bench:
+        await bench.restart(settings.model_copy(update={"production": production}))
+        await bench.feed.send(minute(7, CNC, is_after=way == "after"), received=60)
+        arrivals = sorted((row.seconds + rng.random() * 0.9, row) for row in minute(7, FINAL, is_after=way == "after"))
+        for n, (second, row) in enumerate(arrivals):
+            await bench.feed.send([row], received=second)
+            await bench.step(second)
+            if n % 15 == 14:
+                await bench.restart()
+        await bench.step(120)
+        pieces = "select replace(serial, '{0}', '') as serial, pieces, read_at, ts from count_serial s join production_count c on c.id = s.count_id"
+        posted = "select replace(serial, '{0}', '') as serial from posted_serial where serial like '{0}%' order by 1"
+        named = [
+            (await bench.rows(f"{pieces.format(name)} where serial like '{name}%' order by ts"), await bench.rows(posted.format(name)))
+            for name in ("cnc1", "nsp1")
+        ]  # fmt: skip
+        assert named[0] == named[1]
+        assert 10 < len(named[0][1]) < len(named[0][0]) < 30
+        counted = await bench.one("select sum(qty)::int from production_count")
+        assert sum(each[0] for each in await events_of(bench)) == counted
+        assert sum(each[1] for each in await events_of(bench)) == 2 * len(named[0][1])
+
+
+async def events_of(bench: Stage) -> list[tuple[int, int]]:
+    """Quantity and how many serial numbers of each event."""
+    return [(each[0], len(each[2])) for each in await told(bench, "scrap")]
