@@ -2,12 +2,16 @@
 
 Odoo keeps what a row with an external id became (ir.model.data), and the same row again writes the same record. What it refuses of a row
 stands in an answer with the status 200 (odoo/orm/models.py of 19.0: `load`): then there are messages and no ids, and nothing is made.
+That may be a conflict with the same rows that were still on their way: Odoo, which repeats a request that its database refused,
+does not see it here. So they are sent once more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from typing import Any
+
+import httpx
 
 from bridge.erp.connector import Answer, Refusal, Step
 from bridge.erp.odoo19.client import OdooClient
@@ -25,7 +29,16 @@ def rows(records: Sequence[Mapping[str, str]]) -> dict[str, Any]:
 
 
 async def execute(client: OdooClient, step: Step) -> Answer:
-    """Send the rows. Raises BusinessError with what Odoo says of them where it loaded nothing."""
+    """Send the rows. Raises BusinessError with what Odoo says of them where it loaded nothing, twice."""
+    try:
+        return await _load(client, step)
+    except BusinessError as error:
+        if not isinstance(error.__cause__, Refusal) or error.__cause__.status != httpx.codes.OK:
+            raise
+    return await _load(client, step)
+
+
+async def _load(client: OdooClient, step: Step) -> Answer:
     status, text, value = await client.call(step.call, step.body, is_repeatable=step.is_repeatable)
     refusal = Refusal(status, text)
     ids, messages = (value.get("ids"), value.get("messages")) if isinstance(value, dict) else (None, None)

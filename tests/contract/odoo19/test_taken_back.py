@@ -229,3 +229,22 @@ async def test_answer_that_carried_nothing_out_is_no_success(odoo, body):
             await connector.execute(steps[-1])
         assert (await resume(connector, replace(reversal), steps, 2)).is_posted
     assert stock.is_as_wanted()
+
+
+@pytest.mark.parametrize("times", [1, 2])
+async def test_rows_that_collide_with_the_same_rows_on_their_way_are_sent_once_more(odoo, times):
+    """Odoo answers the one that comes second with a message and the status 200, and has made the record by the first."""
+    body = b'{"ids": false, "messages": [{"type": "error", "message": "already exists"}], "nextrow": 0}'
+    async with FaultyProxy.before(odoo.port) as proxy, Odoo19(odoo.settings(url=proxy.url, timeout_s=30)) as connector:
+        reversal, stock = await posted(odoo, connector, "scrap")
+        load, *rest = await connector.plan(reversal)
+        proxy.fail("success_without_effect", load.call, count=times, body=body)
+        if times == 1:
+            await connector.execute(load)
+            for step in rest:
+                await connector.execute(step)
+            assert stock.is_as_wanted()
+        else:
+            with pytest.raises(BusinessError, match="loaded nothing: already exists"):
+                await connector.execute(load)
+        assert not proxy.pending
