@@ -11,6 +11,7 @@ from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("production_count")
+_KEEP_AFTER: Final = 100  # postings of an order, its total is kept anew
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +106,8 @@ async def take_for_posting(
     rows = await (await connection.execute(_QUERIES.lock_unposted, {"ids": list(ids)})).fetchall()
     row = await (await connection.execute(_QUERIES.posted, {"order_number": order_number})).fetchone()
     assert row is not None, "an aggregate has one row"
+    if row["since"] >= _KEEP_AFTER:
+        await connection.execute(_QUERIES.keep_total, {"order_number": order_number, **row})
     return {found["id"]: found["qty"] for found in rows}, Posted(row["postings"], row["qty"])
 
 

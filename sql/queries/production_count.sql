@@ -50,9 +50,25 @@ group by r.id;
 select pg_advisory_xact_lock(hashtextextended('amor posting|' || %(order_number)s, 0));
 
 -- name: posted
-select count(distinct outbox_id)::bigint as postings, coalesce(sum(qty), 0)::bigint as qty
-from production_count
-where order_number = %(order_number)s and kind = 'good' and is_final and outbox_id is not null;
+-- What is kept of it, and what was posted since: `since` postings, the newest of all is `newest_id`.
+select
+    coalesce(t.postings, 0) + s.postings as postings, coalesce(t.qty, 0) + s.qty as qty, s.postings as since, s.newest_id
+from (values (1)) as one
+left join posted_total as t on t.order_number = %(order_number)s
+cross join lateral (
+    select count(distinct outbox_id)::bigint as postings, coalesce(sum(qty), 0)::bigint as qty, max(outbox_id) as newest_id
+    from production_count
+    where
+        order_number = %(order_number)s and kind = 'good' and is_final and outbox_id is not null
+        and outbox_id > coalesce(t.newest_id, 0)
+) as s;
+
+-- name: keep_total
+insert into posted_total (order_number, newest_id, postings, qty)
+values (%(order_number)s, %(newest_id)s, %(postings)s, %(qty)s)
+on conflict (order_number) do update
+set newest_id = excluded.newest_id, postings = excluded.postings, qty = excluded.qty
+where posted_total.newest_id < excluded.newest_id;
 
 -- name: lock_unposted
 select id, qty from production_count where id = any(%(ids)s::bigint []) and outbox_id is null order by id for update;

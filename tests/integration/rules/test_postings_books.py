@@ -6,13 +6,14 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.cli.outbox_database import out
-from bridge.store import kpi
+from bridge.store import kpi, production_count
 from bridge.store.ledger import read_ledger
-from tests.integration.rules.postings_stage import FINISHED, count, stage
+from tests.integration.rules.postings_stage import FINISHED, count, posted, short, stage
 from tests.integration.rules.rules_stage import (
     CNC,
     CONSUMED,
@@ -103,3 +104,24 @@ async def test_event_is_traced_back_to_the_readings_of_the_machine(database_dsn:
         await bench.connection.execute("delete from reading")
         assert "│ 5 │ good │ │ │ SN2, of one of 5 │ no longer kept" in (await trace(numbers["wip_to_fg"]))[1][5]
         assert (await trace(10**6))[0] == 1
+
+
+async def test_order_of_many_postings_goes_on_where_it_was_also_with_its_kept_total(
+    database_dsn: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(production_count, "_KEEP_AFTER", 2)
+    async with stage(database_dsn, tmp_path, FINISHED) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0))
+        for second in range(1, 8):  # five pieces are one posting
+            await bench.feed.send(count(FINAL, second, parts__good=5 * second))
+            await bench.step(second + 1)
+        await bench.restart()
+        await bench.feed.send(count(FINAL, 20, parts__good=38))
+        await bench.step(60)
+        assert short(await posted(bench, "wip_to_fg"), "sequence", "quantity", "cumulative", "pieces") == [
+            *((number, "5", str(5 * number), 5) for number in range(1, 8)), (8, "3", "38", 3)]  # fmt: skip
+        kept = await bench.one("select postings, qty, newest_id from posted_total")
+        assert kept == {"postings": 6, "qty": 30, "newest_id": kept["newest_id"]}
+        assert (
+            await bench.one(f"select sum(qty)::int from production_count where outbox_id <= {kept['newest_id']}") == 30
+        )
