@@ -155,6 +155,6 @@ def _nothing_to_take_back(postings: list[Posting]) -> Iterator[Mistake]:
         elif connector in named:
             message = (
                 f"the rule {named[connector]} posts pieces with serial numbers to {connector}, and a rule takes the newest ones "
-                "back, whichever was scrapped: post scrap there, or take back by hand"
+                "back, whichever was scrapped: a person takes it back by its number"
             )
             yield Mistake(posting, message, ("actions",), str(posting.action.kind))
