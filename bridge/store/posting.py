@@ -39,7 +39,10 @@ class Purpose(NamedTuple):
 
 
 class Taken(NamedTuple):
-    """Counts that a posting may take: their pieces by id and kind; and what was posted of the order for the purpose before."""
+    """Counts that a posting may take: their pieces by id and kind; and what was posted of the order for the purpose before.
+
+    `cumulative` is in the unit that was asked for: what was posted in another one is not in it.
+    """
 
     pieces: dict[int, int]
     kinds: dict[int, str]
@@ -111,15 +114,15 @@ async def untaken(
     return [production_count.unposted_of(row) for row in rows]
 
 
-async def take(connection: Connection, purpose: Purpose, order_number: str, ids: Collection[int]) -> Taken:
-    """Lock an order and those of the counts that no posting took for the purpose.
+async def take(connection: Connection, purpose: Purpose, uom: str, order_number: str, ids: Collection[int]) -> Taken:
+    """Lock an order and those of the counts that no posting took for the purpose; what was posted before is told in `uom`.
 
     Other postings of the order wait until the transaction ends. Several orders are taken in the order of their numbers.
     """
     await production_count.lock_order(connection, order_number)
     wanted = {**_columns(purpose), "kinds": purpose.excludes, "ids": list(ids)}
     rows = await (await connection.execute(_QUERIES.lock_untaken, wanted)).fetchall()
-    key = {**_columns(purpose), "order_number": order_number}
+    key = {**_columns(purpose), "order_number": order_number, "uom": uom}
     newest = await (await connection.execute(_QUERIES.newest, key)).fetchone()
     return Taken(
         {row["id"]: row["qty"] for row in rows},

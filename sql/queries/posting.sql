@@ -46,11 +46,24 @@ order by c.id
 for update;
 
 -- name: newest
--- The newest posting of an order for a purpose: all that was posted before the next one.
-select sequence, cumulative
-from posting
-where connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
-order by sequence desc
+-- How far an order is for a purpose: the number of its newest posting, and all that was posted in a unit. Where a rule went over to
+-- another unit, what was posted in the one before is no part of a sum in this one.
+select
+    p.sequence,
+    coalesce(
+        (
+            select cumulative from posting
+            where
+                connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
+                and uom = %(uom)s
+            order by sequence desc
+            limit 1
+        ),
+        0
+    ) as cumulative
+from posting as p
+where p.connector = %(connector)s and p.kind = %(kind)s and p.item = %(item)s and p.order_number = %(order_number)s
+order by p.sequence desc
 limit 1;
 
 -- name: is_performance_open

@@ -56,7 +56,7 @@ async def _shares(connection: Connection, waiting: Waiting, counts: Sequence[Unp
 
 async def _post(connection: Connection, waiting: Waiting, ready: Sequence[Unposted]) -> int:
     duty, order_number = waiting.duty, waiting.key.order_number
-    taken = await posting.take(connection, duty.purpose, order_number, [count.id for count in ready])
+    taken = await posting.take(connection, duty.purpose, duty.action.uom, order_number, [c.id for c in ready])
     counts = [count for count in ready if count.id in taken.pieces]
     if not counts and not await _has_an_end_to_tell(connection, waiting):
         return 0
@@ -90,7 +90,8 @@ def _event(
 async def _take_back(connection: Connection, waiting: Waiting, clock: Clock) -> int:
     """Take the pieces back; where fewer are posted yet those that can be, count by count, and the rest a little later."""
     ids = [count.id for count in waiting.counts]
-    taken = await posting.take(connection, waiting.duty.purpose, waiting.key.order_number, ids)
+    duty = waiting.duty
+    taken = await posting.take(connection, duty.purpose, duty.action.uom, waiting.key.order_number, ids)
     waiting.counts[:] = [count for count in waiting.counts if count.id in taken.pieces]
     pieces, refusal = 0, ""
     for share in (waiting.counts[:], *([count] for count in waiting.counts[:])):

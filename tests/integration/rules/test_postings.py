@@ -310,3 +310,19 @@ async def test_posting_that_is_added_to_a_rule_posts_nothing_of_its_past(databas
         )
         assert [tuple(row.values()) for row in found] == [
             ("consumed", "BOX", "3"), ("wip_to_fg", None, "2"), ("consumed", "LID", "2"), ("consumed", "BOX", "2")]  # fmt: skip
+
+
+async def test_total_of_a_consumption_is_in_the_unit_that_it_is_told_in(database_dsn: str, tmp_path: Path):
+    """A rule that goes over to another unit in the middle of an order adds no grams to kilograms."""
+    async with stage(database_dsn, tmp_path, CONSUMED) as bench:
+        await bench.feed.send(count(CNC, 0, parts__good=0))
+        await bench.feed.send(count(CNC, 1, parts__good=4))
+        await bench.step(30)
+        in_grams = CONSUMED.replace("uom: kg, per_piece: 0.85", "uom: g, per_piece: 850")
+        for second, rules in ((40, in_grams), (80, CONSUMED)):
+            await bench.restart(settings_for(database_dsn, tmp_path, rules=HEAD + rules))
+            await bench.feed.send(count(CNC, second, parts__good=4 + second // 20))
+            await bench.step(second + 30)
+        bars = [each for each in await posted(bench, "consumed") if each["item"] == "BAR-60"]
+        assert short(bars, "sequence", "uom", "quantity", "cumulative") == [
+            (1, "kg", "3.40", "3.40"), (2, "g", "1700", "1700"), (3, "kg", "1.70", "5.10")]  # fmt: skip
