@@ -26,7 +26,9 @@ class SimulatedOdoo(Served):
         super().__init__(system=None)
         self._busy, self._idle = 0, asyncio.Event()
         folder.mkdir(parents=True, exist_ok=True)
-        self._erp = Erp(Store(folder / "erp.sqlite"), self.failures, KEY, "acme", lambda: datetime.now(UTC))
+        self._erp = Erp(
+            Store(folder / "erp.sqlite", survives=False), self.failures, KEY, "acme", lambda: datetime.now(UTC)
+        )
         with self._erp.store.transaction():
             trade.found(self._erp.store, 7, 6, (40, 40), datetime.now(UTC))
 

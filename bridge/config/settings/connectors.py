@@ -22,7 +22,7 @@ class OdooSettings(HttpConnectorTable, MasterDataTable):
     type: Literal["odoo19"]
     database: str = Field(min_length=1, description="Name of Odoo's database.")
     auth: ApiKeyAuth = Field(
-        description="The API key of a user of Odoo who may produce, scrap and ask for maintenance."
+        description="The API key of a user of Odoo who may produce, move and scrap stock and ask for maintenance."
     )
     product_uom: str = Field("Units", description="The ERP's name of a piece.")
     consumed_by_events: list[str] = Field(
