@@ -7,34 +7,24 @@ Odoo's own errors are a JSON document with `name` and `message`, and its transac
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping, Sequence
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import httpx
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import Refusal
-from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status
+from bridge.erp.http import HttpClient, Kind, OverHttp, Reply, Request, Verdict, by_status
 from bridge.erp.http.exchange import UNREADABLE
 from bridge.errors import BusinessError, TransientError
 
 PAGE: Final = 500  # records of an answer
 
 
-class OdooClient:
+class OdooClient(OverHttp):
     """One Odoo database. `async with` opens and closes its connections."""
 
     def __init__(self, settings: OdooSettings) -> None:
-        self._http = HttpClient(settings, _judge, headers={"X-Odoo-Database": settings.database})
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        self.http = HttpClient(settings, _judge, headers={"X-Odoo-Database": settings.database})
 
     async def call(self, call: str, body: Mapping[str, Any], *, is_repeatable: bool) -> tuple[int, str, Any]:
         """The status, the text and the value of `<model>/<method>`: fractions are Decimal, all texts can be stored.
@@ -43,7 +33,7 @@ class OdooClient:
         been carried out.
         """
         request = Request("POST", f"json/2/{call}", is_repeatable=is_repeatable, json=dict(body))
-        reply, value = await self._http.ask(request)
+        reply, value = await self.http.ask(request)
         return reply.status, reply.text, value
 
     async def read(self, call: str, body: Mapping[str, Any]) -> list[dict[str, Any]]:
