@@ -181,3 +181,14 @@ def test_a_tag_with_a_unit_that_is_none_is_a_mistake_of_its_line(tmp_path: Path)
 def test_the_units_that_are_known_without_the_registry_are_in_it() -> None:
     for code in USUAL:
         assert parse_unit(code) is not None
+
+
+def test_machine_that_tells_serial_numbers_otherwise_must_be_equipment(tmp_path):
+    text = MINIMAL + '[production]\nserial_told_of = { "acme/line1/laser1" = "after" }\n'
+    [(_, message)] = mistakes(tmp_path, text)
+    assert "serial_told_of names acme/line1/laser1, which no [[equipment]] has as its path" in message
+    settings = load(tmp_path, text + '[[equipment]]\npath = "acme/line1/laser1"\n')
+    assert settings.production.is_serial_told_after("acme/line1/laser1")
+    assert not settings.production.is_serial_told_after("acme/line1/scanner1")
+    [(line, message)] = mistakes(tmp_path, text.replace('"after"', '"later"'))
+    assert (line, "production.serial_told_of" in message) == (7, True)

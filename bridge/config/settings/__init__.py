@@ -74,6 +74,13 @@ class Settings(Table):
                 raise ValueError(f"{what} {min(twice)} is given twice")
         return self
 
+    @model_validator(mode="after")
+    def _machines_that_tell_serials_are_known(self) -> Self:
+        known = {equipment.path for equipment in self.equipment}
+        if unknown := sorted(set(self.production.serial_told_of) - known):
+            raise ValueError(f"production.serial_told_of names {unknown[0]}, which no [[equipment]] has as its path")
+        return self
+
 
 __all__ = [
     "PLACEHOLDER",
