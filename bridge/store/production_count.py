@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, NamedTuple
@@ -75,9 +75,16 @@ async def never_posted(connection: Connection, since: datetime) -> NeverPosted:
     return NeverPosted(row["without_order"], row["before_the_rule"])
 
 
-async def unposted(connection: Connection, since: datetime) -> list[Unposted]:
-    """The good pieces of the final operation at or after an instant that wait for a posting, by order and time."""
-    rows = await (await connection.execute(_QUERIES.unposted, {"since": since})).fetchall()
+async def unposted(
+    connection: Connection, since: datetime, is_meant: Callable[[str, str | None], bool]
+) -> list[Unposted]:
+    """The good pieces of the final operation at or after an instant that wait for a posting, by order and time.
+
+    Only of machines that `is_meant` says yes to, by path and class: what no rule posts is never posted, and becomes more and more.
+    """
+    machines = await connection.execute(_QUERIES.unposted_machines, {"since": since})
+    meant = [row["id"] async for row in machines if is_meant(row["path"], row["class"])]
+    rows = await (await connection.execute(_QUERIES.unposted, {"since": since, "machines": meant})).fetchall()
     return [unposted_of(row) for row in rows]
 
 

@@ -11,3 +11,7 @@ comment on column posted_total.newest_id is 'The newest posting in the sums: tho
 
 create index production_count_posted on production_count (order_number, outbox_id) include (qty)
 where is_final and kind = 'good' and outbox_id is not null;
+
+-- Which machines have pieces that wait: of those that no rule posts there are more and more, and nobody reads them.
+create index production_count_waiting on production_count (equipment_id, ts)
+where is_final and kind = 'good' and outbox_id is null and order_number is not null;

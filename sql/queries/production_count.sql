@@ -15,15 +15,29 @@ values (
 on conflict (key) do nothing
 returning id, pg_notify('amor_live', 'count:' || id);
 
+-- name: unposted_machines
+-- The machines that have good pieces of the final operation that no posting has taken.
+select e.id, e.path, e.class
+from equipment as e
+where exists (
+    select 1 from production_count as c
+    where
+        c.equipment_id = e.id and c.is_final and c.kind = 'good' and c.outbox_id is null and c.order_number is not null
+        and c.ts >= %(since)s
+)
+order by e.id;
+
 -- name: unposted
--- Good pieces of the final operation that no posting has taken, from when there first was a rule that posts.
+-- Good pieces of the final operation of some machines that no posting has taken, from when there first was a rule that posts.
 select
     c.id, c.equipment_id, c.tag_id, c.ts, c.kind, c.qty, c.order_number, c.reason, c.is_final, c.lot, e.path, e.class,
     s.serial, s.pieces as serial_pieces
 from production_count as c
 inner join equipment as e on c.equipment_id = e.id
 left join count_serial as s on c.id = s.count_id
-where c.is_final and c.kind = 'good' and c.outbox_id is null and c.order_number is not null and c.ts >= %(since)s
+where
+    c.is_final and c.kind = 'good' and c.outbox_id is null and c.order_number is not null and c.ts >= %(since)s
+    and c.equipment_id = any(%(machines)s::int [])
 order by c.order_number, c.ts, c.id;
 
 -- name: never_posted

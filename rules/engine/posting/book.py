@@ -69,7 +69,12 @@ class PostingBook:
         for duty in duties:
             duty.since = since.get(duty.rule.id)
         begin = min(since.values())
-        for count in await production_count.unposted(connection, begin):
+
+        def is_meant(path: str, equipment_class: str | None) -> bool:
+            known = self._class_of(path, equipment_class)
+            return any(duty.holds_for(path, known) for duty in duties)
+
+        for count in await production_count.unposted(connection, begin, is_meant):
             self._offer(count, duties)
         never = await production_count.never_posted(connection, begin)
         if any(never):

@@ -125,3 +125,22 @@ async def test_order_of_many_postings_goes_on_where_it_was_also_with_its_kept_to
         assert (
             await bench.one(f"select sum(qty)::int from production_count where outbox_id <= {kept['newest_id']}") == 30
         )
+
+
+async def test_start_reads_no_pieces_that_no_rule_posts_and_a_posting_takes_none_that_another_has(
+    database_dsn: str, tmp_path: Path
+):
+    of_one = FINISHED.replace("- id: finished-goods", f"- id: finished-goods\n  for_each: {{equipment: {FINAL}}}")
+    async with stage(database_dsn, tmp_path, of_one) as bench:
+        for second in range(4):
+            await bench.feed.send(count(FINAL, second, parts__good=4 * second) + count(CNC, second, parts__good=second))
+            await bench.step(second + 1)
+        await bench.connection.execute("update production_count set is_final = true")  # another final machine
+        waiting = await production_count.unposted(bench.connection, at(-99), lambda path, _: path == FINAL)
+        assert [(each.path, each.qty) for each in waiting] == [(FINAL, 4)]
+        all_of_it = [row["id"] for row in await bench.rows("select c.id from production_count as c where qty = 4")]
+        assert len(all_of_it) == 3
+        free, before = await production_count.take_for_posting(bench.connection, "MO/1", all_of_it)
+        assert free == {each.id: each.qty for each in waiting}
+        assert before == (1, 8)
+        assert await production_count.set_posted(bench.connection, all_of_it, before.postings) == 1
