@@ -12,34 +12,24 @@ from base64 import urlsafe_b64encode
 from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
-from types import TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final
 from urllib.parse import urlencode
 
 from bridge.config.settings import TrytonSettings
 from bridge.erp.connector import Refusal
-from bridge.erp.http import HttpClient, Kind, Reply, Request, Verdict, by_status
+from bridge.erp.http import HttpClient, Kind, OverHttp, Reply, Request, Verdict, by_status
 from bridge.errors import BusinessError, TransientError
 
 _PAGE: Final = 500
 
 
-class TrytonClient:
+class TrytonClient(OverHttp):
     """One Tryton database. `async with` opens and closes its connections."""
 
     def __init__(self, settings: TrytonSettings) -> None:
         self.company = settings.company
         self._root = f"{settings.database}/rest/model/"
-        self._http = HttpClient(settings, _judge)
-
-    async def __aenter__(self) -> Self:
-        await self._http.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._http.__aexit__(kind, error, trace)
+        self.http = HttpClient(settings, _judge)
 
     async def search(
         self,
@@ -57,7 +47,7 @@ class TrytonClient:
         """
         query = {"d": encoded(list(domain)), "o": encoded([order.split()]), "s": str(limit), "f": list(fields)}
         request = self._request("GET", f"{model}?{urlencode(query, doseq=True)}", None, is_repeatable=True, **context)
-        reply, value = await self._http.ask(request)
+        reply, value = await self.http.ask(request)
         if not isinstance(value, list) or not all(_is_record(record) for record in value):
             raise TransientError(f"{model} was answered with something that is no list of records") from Refusal(
                 reply.status, reply.text
@@ -81,7 +71,7 @@ class TrytonClient:
         request = self._request(
             "GET", f"product.product/{product}?f=quantity", None, is_repeatable=True, locations=[location]
         )
-        reply, value = await self._http.ask(request)
+        reply, value = await self.http.ask(request)
         if not _is_record(value) or not isinstance(value.get("quantity"), int | Decimal):
             raise TransientError(f"product {product} was answered without its quantity") from Refusal(
                 reply.status, reply.text
@@ -95,7 +85,7 @@ class TrytonClient:
         """
         method, _, path = call.partition(" ")
         request = self._request(method, path, dict(body), is_repeatable=is_repeatable)
-        reply, value = await self._http.ask(request)
+        reply, value = await self.http.ask(request)
         if not _is_record(value):
             raise request.unclear(f"{call} was answered with something that is no record") from Refusal(
                 reply.status, reply.text
