@@ -408,3 +408,12 @@ async def test_question_about_failures_that_is_given_up_ends_one_attempt_and_not
             with pytest.raises(NotWritten, match="LockNotAvailable"):
                 await journal.same_failures(1, "step", None, 3)
         assert await journal.same_failures(1, "step", None, 3) == 0
+
+
+async def test_stream_that_was_found_due_and_was_claimed_since_is_not_claimed_again(connection, database_dsn):
+    await post(connection, ORDER, [5])
+    async with journal_of(database_dsn) as (first, session), journal_of(database_dsn) as (second, _):
+        looked = await second.due_heads([], 10, "")
+        assert len(await claim(first)) == 1
+        await lose_locks(session)
+        assert await second.claim(looked.found, 10) == []

@@ -326,3 +326,19 @@ async def test_total_of_a_consumption_is_in_the_unit_that_it_is_told_in(database
         bars = [each for each in await posted(bench, "consumed") if each["item"] == "BAR-60"]
         assert short(bars, "sequence", "uom", "quantity", "cumulative") == [
             (1, "kg", "3.40", "3.40"), (2, "g", "1700", "1700"), (3, "kg", "1.70", "5.10")]  # fmt: skip
+
+
+async def test_what_one_system_was_told_is_told_to_the_other_as_well_over_any_restart(
+    database_dsn: str, tmp_path: Path
+):
+    to_sap = (
+        SCRAP.splitlines()[-1].replace("connector: erp", "connector: sap").replace("max_wait: 10s", "max_wait: 60s")
+    )
+    async with stage(database_dsn, tmp_path, SCRAP + to_sap + "\n") as bench:
+        await bench.feed.send(count(CNC, 0, parts__scrap=0) + count(CNC, 1, parts__scrap=3))
+        for second in (20, 22, 24):  # erp has it, and sap's wait is not over
+            await bench.step(second)
+            await bench.restart()
+        await bench.step(90)
+        assert await bench.rows("select connector, payload ->> 'quantity' as n from outbox order by id") == [
+            {"connector": "erp", "n": "3"}, {"connector": "sap", "n": "3"}]  # fmt: skip
