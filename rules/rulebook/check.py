@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from bridge.config.settings import MqttSettings, OpcUaSettings, Settings
+from bridge.config.settings import Equipment, MqttSettings, OpcUaSettings, Settings
 from bridge.config.units import UnitError, parse_unit, ucum
 from bridge.errors import Problem
 from rules.conditions.counted import Counted
@@ -42,7 +42,8 @@ def check_rules(settings: Settings, carried: Carried | None = None) -> list[Prob
         if rule.id.endswith(WATCHING):
             continue  # what it names is named by the rule that it comes from
         reach = (_Finding(message, ("actions",), value) for message, value in reaching_nobody(rule, settings))
-        for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *_counter(rule, settings), *reach):
+        counted = (*_counter(rule, settings), *_final(rule, settings))
+        for found in (*_names(rule, settings, plant), *_inputs(rule, plant), *counted, *reach):
             line, column = places.of(rule, *found.path, value=found.value)
             problems.append(Problem(rule.file, line, column, ".".join((rule.id, *found.path)), found.message))
         if len(problems) > MAX_PROBLEMS:
@@ -176,7 +177,33 @@ def _counter(rule: Rule, settings: Settings) -> Iterator[_Finding]:
         spec = entry.counter
         if spec and (spec.modulus, spec.max_delta) != (production.modulus, production.max_delta):
             yield _Finding(
-                f"the counter of {entry.name} differs from [production], by which pieces are counted: "
-                f"modulus {production.modulus}, max_delta {production.max_delta}",
+                f"the counter of {entry.name} differs from [production] of the configuration, by which pieces are counted: "
+                f"{_as_written(production.modulus, production.max_delta)}; write the same in both, or no counter here",
                 ("inputs", entry.name, "counter"),
             )
+
+
+def _as_written(modulus: int | None, max_delta: int) -> str:
+    return (f"modulus = {modulus}" if modulus else "no modulus (never back to 0)") + f", max_delta = {max_delta}"
+
+
+def _final(rule: Rule, settings: Settings) -> Iterator[_Finding]:
+    """A posting of final operations only, where none is: it would wait for ever, without a word. Equipment on sight is never final."""
+    condition = rule.condition
+    if not isinstance(condition, Counted) or not rule.postings:
+        return
+    if not condition.accepts(1, order_active=True, operation_is_final=True):
+        return
+    if condition.accepts(1, order_active=True, operation_is_final=False):
+        return
+    if not any(each.is_final and _is_meant(rule, each) for each in settings.equipment):
+        yield _Finding(
+            "asks for operation.is_final, and no equipment of the configuration that this rule is for has is_final = true: nothing "
+            "would ever be posted. Say it under [[equipment]] of the machine whose good pieces are finished goods",
+            ("require",),
+        )
+
+
+def _is_meant(rule: Rule, equipment: Equipment) -> bool:
+    wanted, where = rule.for_each.equipment_class, rule.for_each.equipment
+    return wanted in (None, equipment.equipment_class) and (not where or fnmatch.fnmatchcase(equipment.path, where))

@@ -99,6 +99,14 @@ def test_hash_is_of_the_body_and_not_of_comments(tmp_path):
     assert a.sha256 == b.sha256 != c.sha256
 
 
+def test_posting_that_waits_for_a_final_operation_that_no_machine_has_is_a_mistake(tmp_path):
+    settings = settings_for("postgresql:///x", tmp_path, RULES)
+    none = [each.model_copy(update={"is_final": False}) for each in settings.equipment]
+    [told] = check_rules(settings.model_copy(update={"equipment": none}))
+    assert "nothing would ever be posted" in told.message
+    assert "operation.is_final" in (tmp_path / "rules.yaml").read_text().split("\n")[told.line - 1]
+
+
 def checked(tmp_path: Path, rules: str) -> list[str]:
     return [problem.message for problem in check_rules(settings_for("postgresql:///x", tmp_path, rules))]
 
