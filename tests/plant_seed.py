@@ -115,6 +115,16 @@ class Seed:
         self.notify("amor_live", f"outbox:{made}")
         return int(made)
 
+    def take_back(self, order: str, qty: int) -> None:
+        """A reversal of good pieces that the system has taken."""
+        self.keys += 1
+        payload = {"order_ref": order, "quantity": str(qty), "reverses": {"kind": "wip_to_fg"}}
+        self.connection.execute(
+            "insert into outbox (connector, stream, seq, kind, payload, key, state, done_at)"
+            " values ('erp', %s, %s, 'reversal', %s, %s, 'done', now())",
+            (order, self.keys, json.dumps(payload), f"seed:{self.keys}"),
+        )
+
     def readings(self, lane: int, rows: list[tuple[int, datetime, float | str | None, int]]) -> int:
         """A batch of readings (tag, source time, value, quality); returns its seq."""
         seq = int(self.one("select coalesce(max(seq), 0) + 1 from batch where lane = %s", lane))

@@ -87,7 +87,15 @@ cross join lateral (
                     where p.count_id = c.id and p.kind = 'performance' and x.state = 'done'
                 )
             end
-        ), 0)::bigint as posted
+        ), 0)::bigint - (
+            -- What was taken back of it again.
+            select coalesce(sum((x.payload ->> 'quantity')::numeric), 0)::bigint
+            from outbox as x
+            where
+                x.connector = o.connector and x.payload ->> 'order_ref' = o.number and x.kind = 'reversal' and x.state = 'done'
+                and x.payload -> 'reverses' ->> 'kind' in ('wip_to_fg', 'performance')
+                and x.payload ->> 'quantity' ~ '^[0-9]{1,15}([.][0-9]{1,15})?$'
+        ) as posted
     from production_count as c
     where c.order_number = o.number
 ) as n

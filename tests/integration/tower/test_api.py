@@ -296,3 +296,5 @@ async def test_orders_show_what_was_made_and_posted_and_outbox_what_waits(client
     outbox = (await client.get("/api/v1/outbox")).json()
     assert {(row["state"], row["quantity"]) for row in outbox["totals"]} == {("done", 30), ("parked", 12)}
     assert outbox["newest"][0]["state"] == "parked"
+    seed.take_back("MO1", 4)
+    assert (await client.get("/api/v1/orders")).json()[0]["posted"] == 26
