@@ -165,7 +165,7 @@ def migrate(config: ConfigFile = _DEFAULT_CONFIG) -> None:
 
 @app.command()
 def check(
-    file: Annotated[Path, typer.Argument(help="The configuration file.", dir_okay=False)],
+    file: Annotated[Path, typer.Argument(envvar="AMOR_CONFIG", help="The configuration file.")] = _DEFAULT_CONFIG,
     online: Annotated[
         bool, typer.Option("--online", help="Also ask the business systems for items, units, places and machines.")
     ] = False,

@@ -68,13 +68,11 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
     try:
         async with connected(settings.database.dsn.get_secret_value(), "doctor") as connection:
             server = await facts.server(connection)
-            yield Finding(
-                "database",
-                True,
-                f"PostgreSQL {server.postgres}, TimescaleDB {server.timescale} ({server.edition} edition)",
-            )
+            yield Finding("database", bool(server.timescale) or server.can_have_timescale, _versions(server))
             if names := await pending(connection):
-                yield Finding("schema", False, f"{len(names)} migrations have not run: run `amor migrate`")
+                yield Finding(
+                    "schema", False, f"{len(names)} migrations have not run: `amor migrate` or `amor up` runs them"
+                )
                 return
             yield Finding("schema", True, "up to date")
             for source in await facts.sources(connection):
@@ -90,6 +88,14 @@ async def _database(settings: Settings) -> AsyncIterator[Finding]:
             )
     except psycopg.OperationalError as error:
         yield Finding("database", False, f"does not answer: {str(error).strip()}; check [database] dsn")
+
+
+def _versions(server: facts.Server) -> str:
+    if server.timescale:
+        return f"PostgreSQL {server.postgres}, TimescaleDB {server.timescale} ({server.edition} edition)"
+    if server.can_have_timescale:
+        return f"PostgreSQL {server.postgres}; `amor migrate` will bring TimescaleDB into it"
+    return f"PostgreSQL {server.postgres} without TimescaleDB: install its package on the server (timescaledb-2-postgresql-17 or the like)"
 
 
 async def _reach(what: str, url: str) -> Finding:

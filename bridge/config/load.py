@@ -35,6 +35,10 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
+        if isinstance(error, FileNotFoundError):
+            reason += (
+                "; name yours (amor COMMAND --help says how), or copy simulators/demo/amor.toml, the documented example"
+            )
         raise ConfigError([Problem(str(file), 0, 0, "", f"cannot be read: {reason}")]) from error
     try:
         tables = tomllib.loads(text)

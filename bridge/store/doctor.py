@@ -13,18 +13,22 @@ _QUERIES: Final = load("doctor")
 
 @dataclass(frozen=True, slots=True)
 class Server:
-    """Versions, and TimescaleDB's edition: `apache` or `timescale`; empty strings where it is not installed."""
+    """Versions, and TimescaleDB's edition: `apache` or `timescale`; empty strings where the database does not have it yet.
+
+    `can_have_timescale`: the server's machine has its package, so that a migration brings it into the database.
+    """
 
     postgres: str
     timescale: str
     edition: str
+    can_have_timescale: bool
 
 
 async def server(connection: Connection) -> Server:
     """What the server is."""
     row = await (await connection.execute(_QUERIES.server)).fetchone()
     assert row is not None, "the query has one row"
-    return Server(row["postgres"], row["timescale"] or "not installed", row["edition"] or "")
+    return Server(row["postgres"], row["timescale"] or "", row["edition"] or "", row["can_have_timescale"])
 
 
 async def sources(connection: Connection) -> list[Row]:

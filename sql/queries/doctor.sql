@@ -2,7 +2,8 @@
 select
     current_setting('server_version') as postgres,
     (select extversion from pg_extension where extname = 'timescaledb') as timescale,
-    current_setting('timescaledb.license', true) as edition;
+    current_setting('timescaledb.license', true) as edition,
+    exists (select 1 from pg_available_extensions where name = 'timescaledb') as can_have_timescale;
 
 -- name: sources
 select source, max(received_at) as newest from batch group by source order by source;
