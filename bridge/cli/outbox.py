@@ -19,6 +19,7 @@ from rich.table import Table
 from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
 from bridge.cli.outbox_forget import forget
 from bridge.cli.outbox_reverse import reverse
+from bridge.cli.outbox_reverse_event import reverse_event
 from bridge.cli.outbox_trace import trace
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError
@@ -148,6 +149,7 @@ def settle(
 
 
 app.command()(reverse)
+app.command("reverse-event")(reverse_event)
 app.command()(forget)
 app.command()(trace)
 
@@ -228,8 +230,8 @@ def _line(difference: Difference) -> dict[str, Any]:
         "parked": ledger.parked + ledger.reversed_parked, "erp": difference.erp,
     }  # fmt: skip
     scrap = {
-        "made": ledger.scrap_made, "posted": ledger.scrap_posted, "waiting": ledger.scrap_waiting + ledger.scrap_unposted,
-        "parked": ledger.scrap_parked, "erp": difference.erp_scrap,
+        "made": ledger.scrap_made_net, "posted": ledger.scrap_posted_net, "waiting": ledger.scrap_on_the_way,
+        "parked": ledger.scrap_parked + ledger.scrap_reversed_parked, "erp": difference.erp_scrap,
     }  # fmt: skip
     return {
         "order": ledger.order_number,

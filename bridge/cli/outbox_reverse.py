@@ -34,8 +34,8 @@ def reverse(
     ] = "",
 ) -> None:
     """Take good pieces of an order back, of its newest postings first. Shows of which, and asks before it does."""
-    wanted = _decimal(quantity)
-    _check_carries(config, connector)
+    wanted = decimal(quantity)
+    check_carries(config, connector)
     own_key = f"by hand|{key or uuid4()}"
     if not is_agreed and not on_database(config, lambda connection: is_known(connection, own_key)):
         parts = on_database(config, lambda connection: _parts(connection, connector, order, wanted))
@@ -80,7 +80,8 @@ def _show(parts: list[Part]) -> None:
     out.print(table)
 
 
-def _check_carries(config: Path, connector: str) -> None:
+def check_carries(config: Path, connector: str) -> None:
+    """Raises AmorError for a connector that carries no reversals."""
     from bridge.erp.connectors import make
 
     table = table_of(load_settings(config), connector)
@@ -88,7 +89,8 @@ def _check_carries(config: Path, connector: str) -> None:
         raise AmorError(f"{connector} ({table.type}) carries no reversals: take the pieces back in the system itself")
 
 
-def _decimal(text: str) -> Decimal:
+def decimal(text: str) -> Decimal:
+    """A quantity that was typed. Raises AmorError."""
     try:
         return Decimal(text)
     except InvalidOperation:

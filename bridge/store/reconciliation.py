@@ -24,7 +24,7 @@ class OrderLedger:
 
     Good: `made` is what was counted, `unposted` of it is in no posting yet and will be; `posted` the system has, `waiting` and `parked`
     stand in the outbox. `reversed_...` is what was taken back of it later, as posted, waiting and parked. Scrap: the same;
-    `scrap_made` is None where scrap is nobody's to post there.
+    `scrap_made` is None where scrap is nobody's to post there; `scrap_reversed_...` is what a person took back of it.
     """
 
     order_number: str
@@ -41,6 +41,9 @@ class OrderLedger:
     scrap_posted: Decimal = _NONE
     scrap_waiting: Decimal = _NONE
     scrap_parked: Decimal = _NONE
+    scrap_reversed_posted: Decimal = _NONE
+    scrap_reversed_waiting: Decimal = _NONE
+    scrap_reversed_parked: Decimal = _NONE
 
     @property
     def reversed(self) -> Decimal:
@@ -61,6 +64,23 @@ class OrderLedger:
     def on_the_way(self) -> Decimal:
         """What will be added there by itself; below 0 where more is taken back."""
         return self.unposted + self.waiting - self.reversed_waiting
+
+    @property
+    def scrap_made_net(self) -> Decimal | None:
+        """What is scrap in the end; None where it is nobody's to post."""
+        if self.scrap_made is None:
+            return None
+        return self.scrap_made - self.scrap_reversed_posted - self.scrap_reversed_waiting - self.scrap_reversed_parked
+
+    @property
+    def scrap_posted_net(self) -> Decimal:
+        """What the system has of it in the end, by our books."""
+        return self.scrap_posted - self.scrap_reversed_posted
+
+    @property
+    def scrap_on_the_way(self) -> Decimal:
+        """What will be added there by itself; below 0 where more is taken back."""
+        return self.scrap_unposted + self.scrap_waiting - self.scrap_reversed_waiting
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,10 +130,10 @@ async def keep(
                 "parked": ledger.parked + ledger.reversed_parked,
                 "reversed": ledger.reversed,
                 "erp": found.erp,
-                "scrap_made": ledger.scrap_made,
-                "scrap_posted": ledger.scrap_posted,
-                "scrap_waiting": ledger.scrap_waiting + ledger.scrap_unposted,
-                "scrap_parked": ledger.scrap_parked,
+                "scrap_made": ledger.scrap_made_net,
+                "scrap_posted": ledger.scrap_posted_net,
+                "scrap_waiting": ledger.scrap_on_the_way,
+                "scrap_parked": ledger.scrap_parked + ledger.scrap_reversed_parked,
                 "scrap_erp": found.erp_scrap,
                 "proposal": found.proposal,
             }

@@ -59,8 +59,8 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
-    """What was asked for."""
+class Call:
+    """What was asked for: so much is taken back, by whom, why, when it turned out so, and the key that makes the call unique."""
 
     connector: str
     order_number: str
@@ -97,8 +97,8 @@ async def reverse_pieces(
     Raises AmorError where fewer pieces are left, telling how many; where `key` took something else back; and for a quantity that is
     none, or an empty reason.
     """
-    call = _Call(connector, order_number, quantity, reason, actor, at, key)
-    _check(call)
+    call = Call(connector, order_number, quantity, reason, actor, at, key)
+    check(call)
     async with connection.transaction():
         await connection.execute(_QUERIES.lock_order, {"order_number": order_number})
         known = await (await connection.execute(_QUERIES.written, {"key": key})).fetchone()
@@ -110,7 +110,7 @@ async def reverse_pieces(
             raise AmorError(f"the key {key} takes back pieces of another order at this moment: give each call its own")
         # One order of locks for all who write to several streams.
         by_stream = sorted(parts, key=lambda part: part.reverses.stream)
-        return [await _write(connection, row["id"], call, part) for part in by_stream]
+        return [await write(connection, row["id"], call, part) for part in by_stream]
 
 
 async def read_posted(connection: Connection, connector: str, order_number: str) -> list[Posted]:
@@ -149,18 +149,17 @@ def _too_many(posted: Sequence[Posted], quantity: Decimal, connector: str, order
     left = sum((event.left for event in posted), _NONE)
     whole = sum((event.quantity for event in posted if event.state != "parked"), _NONE)
     text = (
-        f"order {order_number}: {_shown(quantity)} cannot be taken back from {connector}, {_shown(left)} are left "
-        f"(posted {_shown(whole)}, taken back {_shown(whole - left)})"
+        f"order {order_number}: {shown(quantity)} cannot be taken back from {connector}, {shown(left)} are left "
+        f"(posted {shown(whole)}, taken back {shown(whole - left)})"
     )
     if parked := sum((event.quantity for event in posted if event.state == "parked"), _NONE):
-        text += f"; {_shown(parked)} more are parked: mend those events with `amor outbox edit`"
+        text += f"; {shown(parked)} more are parked: mend those events with `amor outbox edit`"
     return text
 
 
-async def _write(connection: Connection, reversal_id: int, call: _Call, part: Part) -> int:
-    row = await (await connection.execute(_QUERIES.payload, {"id": part.reverses.id})).fetchone()
-    assert row is not None, "a row of the outbox stays"
-    payload = _payload(call, part, row["payload"])
+async def write(connection: Connection, reversal_id: int, call: Call, part: Part) -> int:
+    """Write one part into the outbox, under the order's lock; returns its number. Raises AmorError where it stands there otherwise."""
+    payload = await draft(connection, call, part)
     written = await outbox.insert(
         connection,
         connector=call.connector,
@@ -179,8 +178,10 @@ async def _write(connection: Connection, reversal_id: int, call: _Call, part: Pa
     return written
 
 
-def _payload(call: _Call, part: Part, reversed_event: dict[str, Any]) -> dict[str, Any]:
+async def draft(connection: Connection, call: Call, part: Part) -> dict[str, Any]:
     """As Reversal.payload() writes it; the event within as it stands, so that nothing of it is lost on the way through a class."""
+    row = await (await connection.execute(_QUERIES.payload, {"id": part.reverses.id})).fetchone()
+    assert row is not None, "such a row of the outbox stays"
     number = part.reverses.reversals + 1
     return {
         "event_id": str(event_id("reversal", f"{call.order_number}|{part.reverses.event_id}", number)),
@@ -190,13 +191,17 @@ def _payload(call: _Call, part: Part, reversed_event: dict[str, Any]) -> dict[st
         "quantity": str(part.quantity),
         "cumulative": str(part.cumulative),
         "reason": call.reason,
-        "reverses": {"kind": str(EventKind.WIP_TO_FG), "payload": reversed_event},
+        "reverses": {"kind": row["kind"], "payload": row["payload"]},
     }
 
 
 def _posted(row: Row) -> Posted:
-    quantity = _quantity(row["quantity"])
-    taken = [_quantity(text) for text in row["taken_back"]]
+    return posted_of(row, quantity_of(row["quantity"]))
+
+
+def posted_of(row: Row, quantity: Decimal | None) -> Posted:
+    """An event of which so much was posted; None where nobody can read how much."""
+    taken = [quantity_of(text) for text in row["taken_back"]]
     # A reversal that a person made unreadable may be mended to any quantity: until then nothing more is taken back of its event.
     taken_back = sum((quantity if each is None else each for each in taken), _NONE) if quantity else _NONE
     return Posted(
@@ -204,7 +209,8 @@ def _posted(row: Row) -> Posted:
     )  # fmt: skip
 
 
-def _quantity(text: str | None) -> Decimal | None:
+def quantity_of(text: str | None) -> Decimal | None:
+    """The quantity that a text of an event is; None where it is none."""
     try:
         quantity = Decimal(text or "")
     except InvalidOperation:
@@ -212,22 +218,24 @@ def _quantity(text: str | None) -> Decimal | None:
     return quantity if quantity.is_finite() and quantity >= 0 else None
 
 
-def _same(known: Row, call: _Call) -> list[int]:
+def _same(known: Row, call: Call) -> list[int]:
     asked = (call.connector, call.order_number, call.quantity)
     if (known["connector"], known["order_number"], known["quantity"]) != asked:
         raise AmorError(
-            f"the key {call.key} took back {_shown(known['quantity'])} of order {known['order_number']} from "
+            f"the key {call.key} took back {shown(known['quantity'])} of order {known['order_number']} from "
             f"{known['connector']} already: give each call its own"
         )
     return list(known["outbox_ids"])
 
 
-def _check(call: _Call) -> None:
+def check(call: Call) -> None:
+    """Raises AmorError for a quantity that is none, and an empty reason."""
     if not (call.quantity.is_finite() and call.quantity > 0):
         raise AmorError(f"{call.quantity} cannot be taken back: give a quantity above 0")
     if not call.reason.strip():
         raise AmorError("give a reason why the pieces are taken back; it is kept")
 
 
-def _shown(quantity: Decimal) -> str:
+def shown(quantity: Decimal) -> str:
+    """As people read it."""
     return f"{quantity.normalize():f}"

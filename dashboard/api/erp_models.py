@@ -185,6 +185,14 @@ class TakeBack(BaseModel):
     key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
 
 
+class TakeBackEvent(BaseModel):
+    """Take one event back, all that is left of it where no quantity is named. `key` makes it happen once, however often it is sent."""
+
+    quantity: Decimal | None = Field(None, gt=0, max_digits=30, decimal_places=12)
+    reason: Reason
+    key: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9-]{8,64}$")]
+
+
 class TakenBack(BaseModel):
     """The events that take the pieces back."""
 

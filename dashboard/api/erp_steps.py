@@ -17,6 +17,7 @@ from bridge.store.account import Account
 from bridge.store.database import Connection, Row
 from bridge.store.relay_question import Kind
 from bridge.store.reversal import reverse_pieces
+from bridge.store.reversal_event import reverse_event
 from dashboard.api.discreet import Discreet
 from dashboard.api.erp import ConnectorName, EventNumber, detail_of, event_of, existing, known
 from dashboard.api.erp_models import (
@@ -29,6 +30,7 @@ from dashboard.api.erp_models import (
     Replayed,
     Settle,
     TakeBack,
+    TakeBackEvent,
     TakenBack,
     WithReason,
 )
@@ -142,6 +144,26 @@ async def take_back(said: TakeBack, tower: TheTower, me: TheAccount) -> TakenBac
         except AmorError as refused:
             raise HTTPException(409, str(refused)) from None
     return TakenBack(events=made)
+
+
+@router.post("/events/{number}/take-back", responses=_REFUSALS)
+async def take_event_back(number: EventNumber, said: TakeBackEvent, tower: TheTower, me: TheAccount) -> TakenBack:
+    """Take one event back, whole or in part: good pieces, scrap, a consumption, a confirmation. What its system refuses is parked."""
+    require(me, "operator")
+    async with tower.pool.connection() as connection:
+        await existing(connection, number)
+        try:
+            async with connection.transaction():
+                made = await reverse_event(
+                    connection, outbox_id=number, quantity=said.quantity, reason=said.reason, actor=me.login,
+                    at=datetime.now(UTC), key=said.key,
+                )  # fmt: skip
+                quantity = None if said.quantity is None else str(said.quantity)
+                detail = {"quantity": quantity, "reason": said.reason, "events": [made]}
+                await _audit(connection, me, "event taken back", f"event:{number}", detail)
+        except AmorError as refused:
+            raise HTTPException(409, str(refused)) from None
+    return TakenBack(events=[made])
 
 
 @router.post("/connectors/{name}/stop", responses=_REFUSALS)

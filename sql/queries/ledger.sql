@@ -86,14 +86,24 @@ select coalesce((select sum(quantity) from done where kind = 'wip_to_fg'), 0)
     - coalesce((select sum(quantity) from done where kind = 'reversal' and reverses = 'wip_to_fg'), 0) as posted;
 
 -- name: scrap_posted
-select coalesce(sum((payload ->> 'quantity')::numeric), 0) as posted
-from outbox where kind = 'scrap' and state = 'done';
+-- Less what a person took back of it.
+select coalesce(sum(case kind when 'scrap' then 1 else -1 end * (payload ->> 'quantity')::numeric), 0) as posted
+from outbox
+where state = 'done' and (kind = 'scrap' or (kind = 'reversal' and payload -> 'reverses' ->> 'kind' = 'scrap'));
 
 -- name: material_posted
--- What was consumed of each item, by what the business systems were told.
-select payload ->> 'item' as item, sum((payload ->> 'quantity')::numeric) as quantity
-from outbox where kind = 'consumed' and state = 'done'
-group by payload ->> 'item';
+-- What was consumed of each item, by what the business systems were told; less what a person took back of it.
+select item, sum(quantity) as quantity
+from (
+    select payload ->> 'item' as item, (payload ->> 'quantity')::numeric as quantity
+    from outbox
+    where kind = 'consumed' and state = 'done'
+    union all
+    select payload -> 'reverses' -> 'payload' ->> 'item' as item, -(payload ->> 'quantity')::numeric as quantity
+    from outbox
+    where kind = 'reversal' and payload -> 'reverses' ->> 'kind' = 'consumed' and state = 'done'
+) as told
+group by item;
 
 -- name: outbox_states
 select state, count(*) as n from outbox group by state;

@@ -89,19 +89,37 @@ told as (
         bool_or(e.kind = b.scrap and (e.kind = 'scrap' or e.scrapped > 0)) as has_scrap,
         sum(s.quantity) filter (where e.state = 'posted') as scrap_posted,
         sum(s.quantity) filter (where e.state = 'waiting') as scrap_waiting,
-        sum(s.quantity) filter (where e.state = 'parked') as scrap_parked
+        sum(s.quantity) filter (where e.state = 'parked') as scrap_parked,
+        sum(r.scrap) filter (where e.state = 'posted') as scrap_reversed_posted,
+        sum(r.scrap) filter (where e.state = 'waiting') as scrap_reversed_waiting,
+        sum(r.scrap) filter (where e.state = 'parked') as scrap_reversed_parked
     from event as e
     inner join basis as b on e.order_number = b.order_number
     left join performance as p on e.id = p.id
+    left join reversal_part as back on e.id = back.outbox_id
+    left join performance as backed on back.reverses_id = backed.id
     cross join lateral (select e.kind <> 'performance' or p.id is not null as is_its) as f
     cross join lateral (
         -- A confirmation that is taken back gives back its scrap as well: of the pieces no more than it yielded.
         select case
-            when e.kind <> 'reversal' or coalesce(e.reverses, '') <> b.good then 0
             when e.reverses = 'performance' and e.reverses_yielded ~ '^[0-9]{1,15}([.][0-9]{1,15})?$'
                 then least(e.quantity, e.reverses_yielded::numeric)
             else e.quantity
-        end as quantity
+        end as good
+    ) as g
+    cross join lateral (
+        select
+            case
+                when e.kind <> 'reversal' or coalesce(e.reverses, '') <> b.good then 0
+                -- Of another operation than the one that counts.
+                when e.reverses = 'performance' and back.outbox_id is not null and backed.id is null then 0
+                else g.good
+            end as quantity,
+            case
+                when e.kind <> 'reversal' or coalesce(e.reverses, '') <> b.scrap then 0
+                when e.reverses = 'performance' then e.quantity - g.good
+                else e.quantity
+            end as scrap
     ) as r
     cross join lateral (
         select case when e.kind <> b.scrap then 0 when e.kind = 'scrap' then e.quantity else e.scrapped end as quantity
@@ -154,7 +172,10 @@ select
     coalesce(c.scrap_unposted, 0)::numeric as scrap_unposted,
     coalesce(e.scrap_posted, 0)::numeric as scrap_posted,
     coalesce(e.scrap_waiting, 0)::numeric as scrap_waiting,
-    coalesce(e.scrap_parked, 0)::numeric as scrap_parked
+    coalesce(e.scrap_parked, 0)::numeric as scrap_parked,
+    coalesce(e.scrap_reversed_posted, 0)::numeric as scrap_reversed_posted,
+    coalesce(e.scrap_reversed_waiting, 0)::numeric as scrap_reversed_waiting,
+    coalesce(e.scrap_reversed_parked, 0)::numeric as scrap_reversed_parked
 from orders as o
 left join counted as c on o.order_number = c.order_number
 left join told as e on o.order_number = e.order_number

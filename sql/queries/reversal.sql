@@ -8,7 +8,8 @@ select pg_advisory_xact_lock(hashtextextended('amor posting|' || %(order_number)
 -- What a key has taken back already.
 select
     r.connector, r.order_number, r.quantity,
-    array(select p.outbox_id from reversal_part as p where p.reversal_id = r.id order by p.outbox_id) as outbox_ids
+    array(select p.outbox_id from reversal_part as p where p.reversal_id = r.id order by p.outbox_id) as outbox_ids,
+    array(select p.reverses_id from reversal_part as p where p.reversal_id = r.id order by p.outbox_id) as reverses_ids
 from reversal as r
 where r.key = %(key)s;
 
@@ -32,8 +33,22 @@ left join outbox as r
 group by p.id, p.stream, p.state, p.event_id, p.quantity
 order by p.id desc;
 
+-- name: event
+-- Any event, with what was taken back of it.
+select
+    o.id, o.connector, o.stream, o.state, o.kind, o.payload ->> 'event_id' as event_id, o.payload ->> 'order_ref' as order_number,
+    o.payload ->> 'quantity' as quantity, o.payload ->> 'yielded' as yielded, o.payload ->> 'scrapped' as scrapped,
+    coalesce(array_agg(coalesce(r.payload ->> 'quantity', '')) filter (where r.id is not null), '{}') as taken_back
+from outbox as o
+left join outbox as r
+    on
+        r.connector = o.connector and r.kind = 'reversal'
+        and r.payload -> 'reverses' -> 'payload' ->> 'event_id' = o.payload ->> 'event_id'
+where o.id = %(id)s
+group by o.id;
+
 -- name: payload
-select payload from outbox where id = %(id)s;
+select kind, payload from outbox where id = %(id)s;
 
 -- name: insert
 insert into reversal (key, connector, order_number, quantity, reason, actor, at)

@@ -12,16 +12,17 @@ import pytest_asyncio
 from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
-from bridge.model.production import event_id
+from bridge.model.production import Disposition, event_id
 from bridge.store import connector_condition, reconciliation
 from bridge.store.connector_condition import Told
 from bridge.store.database import connected
 from bridge.store.reconciliation import Difference, OrderLedger
+from tests.contract.scenes import actual
 from tests.dashboard_process import TowerProcess
 from tests.erp_process import SimulatedErp
 from tests.erp_scene import Poster, connector_table
 from tests.plant_seed import Seed, apply, demo_settings
-from tests.relay_process import drained, relaying, until
+from tests.relay_process import drained, put, relaying, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
 ORDER = "MES-0001"
@@ -247,6 +248,19 @@ async def test_more_than_was_posted_is_not_taken_back_and_says_how_many_are_left
     assert seed.one("select count(*) from outbox") == 1
 
 
+async def test_scrap_that_was_none_is_taken_back_from_its_own_dialog(page, watched, connection, seed):
+    scrap = await put(connection, actual("3", "3", disposition=Disposition.SCRAP), ORDER)
+    await connection.execute("update outbox set state = 'done', done_at = now() where id = %s", (scrap,))
+    await page.goto(f"{watched.url}/erp?event={scrap}")
+    await page.get_by_role("dialog").get_by_role("button", name="Take back").click()
+    await page.get_by_label("How much of it").fill("1")
+    await give_reason(page, "Take back", "good after all")
+    reversals = page.get_by_role("dialog").get_by_role("region", name="Reversals")
+    await expect(reversals).to_contain_text("good after all")
+    taken = "select payload -> 'reverses' ->> 'kind', payload ->> 'quantity' from outbox where kind = 'reversal'"
+    assert seed.connection.execute(taken).fetchone() == ("scrap", "1")
+
+
 async def test_comparison_is_made_on_demand_and_says_what_a_person_might_do(page, erp, seed, database_dsn):
     # Made and in no posting, as after a rule that was added too late.
     seed.count("insp1", datetime.now(UTC), 7, order=ORDER, final=True)
@@ -272,12 +286,19 @@ async def test_difference_is_shown_with_its_proposal_and_a_sign(page, connection
     await expect(cells).to_have_text(words)
 
 
-async def test_refused_key_is_told_with_its_reason_and_when_it_is_tried_again(page, connection):
+async def test_refused_key_is_told_with_its_reason_and_when_it_is_tried_again(page, connection, seed):
     told = Told("erp", "refused", "401: the key was revoked", timedelta(minutes=5))
     await connector_condition.tell(connection, event_id("relay", "1", 1), [told], is_news=True)
     await expect(status(page)).to_have_text("Key refused")
     await expect(page.locator('[data-connector="erp"] .why')).to_contain_text(
         "401: the key was revoked. Tried again in 4 min"
+    )
+    await page.get_by_role("button", name="Try erp now").click()
+    await give_reason(page, "Try now", "the key was renewed")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    assert seed.one("select times from connector_go where connector = 'erp'") == 1
+    assert (
+        seed.one("select detail ->> 'reason' from audit where action = 'connector tried now'") == "the key was renewed"
     )
 
 

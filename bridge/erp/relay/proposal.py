@@ -22,6 +22,7 @@ def _waiting_for_a_person(ledger: OrderLedger) -> Iterator[str]:
         (ledger.parked, ""),
         (ledger.reversed_parked, " that are taken back"),
         (ledger.scrap_parked, " of scrap"),
+        (ledger.scrap_reversed_parked, " of scrap that are taken back"),
     ):
         if quantity:
             yield f"{_shown(quantity)}{what} wait for a person: mend and replay them, or settle what was booked by hand"
@@ -61,9 +62,10 @@ def _good_there(ledger: OrderLedger, erp: Decimal) -> Iterator[str]:
 
 def _scrap_there(ledger: OrderLedger, erp: Decimal | None) -> Iterator[str]:
     # Some systems take a piece back by scrapping it, others by reversing its document: what was taken back may be in their scrap.
-    if erp is None or ledger.scrap_made is None or ledger.scrap_waiting or ledger.reversed_waiting:
+    is_moving = ledger.scrap_waiting or ledger.reversed_waiting or ledger.scrap_reversed_waiting
+    if erp is None or ledger.scrap_made is None or is_moving:
         return
-    least, most = ledger.scrap_posted, ledger.scrap_posted + ledger.reversed_posted
+    least, most = ledger.scrap_posted_net, ledger.scrap_posted_net + ledger.reversed_posted
     if erp > most:
         yield f"the system has {_shown(erp - most)} more of scrap than was posted: look for scrap that was booked by hand there"
     elif erp < least:

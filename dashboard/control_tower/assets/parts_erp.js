@@ -54,6 +54,10 @@
   erp.ago = function (time) {
     return amor.age((amor.now() - Date.parse(time)) / 1000);
   };
+  // Makes a step happen once, however often its button is pressed or the answer is lost.
+  erp.key = function () {
+    return Array.from(window.crypto.getRandomValues(new Uint8Array(16)), function (byte) { return byte.toString(16).padStart(2, "0"); }).join("");
+  };
   erp.mayAct = function () {
     return Boolean(amor.state.me) && amor.state.me.role !== "viewer";
   };

@@ -187,6 +187,19 @@
         return amor.post("/api/v1/erp/events/" + number + "/settle", { reason: reason, document: document_.value.trim() || null }).then(function () { return refresh(mine); });
       });
     }
+    function takeBack(event) {
+      var once = erp.key();
+      var quantity = h("input", { id: "take-back-quantity", inputmode: "decimal", maxlength: "40", autocomplete: "off" });
+      var more = [h("label", { for: "take-back-quantity", text: "How much of it (empty: all that is left)" }), quantity];
+      erp.ask("Take event " + number + " back", "A reversal takes it back in " + event.connector + "; what was posted stays on record. Some systems take such an event back as a whole only: what is refused waits for a person.", "Take back", more, function (reason) {
+        var wanted = quantity.value.trim();
+        if (wanted && (!/^\d+([.]\d+)?$/.test(wanted) || !Number(wanted))) {
+          quantity.focus();
+          return Promise.reject(new Error("write how much, as 2, or nothing"));
+        }
+        return amor.post("/api/v1/erp/events/" + number + "/take-back", { quantity: wanted || null, reason: reason, key: once }).then(function () { return refresh(mine); });
+      });
+    }
     function acts(found) {
       var event = found.event;
       var may = erp.mayAct();
@@ -194,6 +207,7 @@
         may && event.state === "parked" ? erp.button("Edit", function () { edit(mine, body, choices, said); }) : "",
         may && event.state !== "done" ? erp.button("Dry run", function (clicked) { dryRun(event, clicked.target, said); }) : "",
         may && event.kind === "wip_to_fg" && event.state === "done" && event.order_ref ? erp.button("Take back …", function () { amor.askTakeBack(event.order_ref, [event.connector], function () { refresh(mine); }); }) : "",
+        may && ["scrap", "consumed", "performance"].indexOf(event.kind) >= 0 && event.state === "done" && event.order_ref ? erp.button("Take back …", function () { takeBack(event); }) : "",
         may && event.state === "parked" ? erp.button("Booked by hand …", function () { settle(event); }) : "",
         may && event.state === "parked" ? erp.button("Replay", function () { step("replay", "It is on its way; it is looked up there before it is sent."); }, "primary") : "",
         erp.button("Close", function () { box.close(); }, may && event.state === "parked" ? "quiet" : "primary"),

@@ -36,12 +36,8 @@
     load();
   };
 
-  // The key makes it happen once, however often the button is pressed or the answer is lost.
-  function key() {
-    return Array.from(window.crypto.getRandomValues(new Uint8Array(16)), function (byte) { return byte.toString(16).padStart(2, "0"); }).join("");
-  }
   amor.askTakeBack = function (order, connectors, done) {
-    var once = key();
+    var once = erp.key();
     var system = h("select", { id: "take-back-system" }, connectors.map(function (name) { return h("option", { value: name, text: name }); }));
     var quantity = h("input", { id: "take-back-quantity", inputmode: "decimal", maxlength: "40", autocomplete: "off" });
     var more = [h("label", { for: "take-back-quantity", text: "Good pieces to take back" }), quantity];

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from bridge.model.production import event_id
+from bridge.model.production import Disposition, event_id
 from bridge.store import connector_condition, outbox
 from bridge.store.connector_condition import Told
+from tests.contract.scenes import actual
 from tests.plant_seed import LOGIN
-from tests.relay_process import post
+from tests.relay_process import post, put
 
 ORDER = "WH/MO/00017"
 NOW = datetime.now(UTC)
@@ -260,6 +261,24 @@ async def test_more_than_was_posted_is_not_taken_back(client, connection, seed):
 async def test_taking_back_without_a_quantity_reason_or_key_is_refused(client, change):
     body = {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "page-0001", **change}
     assert (await client.post("/api/v1/erp/take-back", json=body)).status_code == 422
+
+
+async def test_one_event_is_taken_back_whatever_it_said_once(client, connection, seed):
+    scrap = await put(connection, actual("3", "3", order=ORDER, disposition=Disposition.SCRAP), ORDER)
+    path = f"/api/v1/erp/events/{scrap}/take-back"
+    body = {"quantity": "1", "reason": "good after all", "key": "page-0001"}
+    [part] = (await ok(await client.post(path, json=body)))["events"]
+    assert (await ok(await client.post(path, json=body)))["events"] == [part]
+    too_much = await client.post(path, json={**body, "quantity": "3", "key": "page-0002"})
+    assert (too_much.status_code, "2 are left" in too_much.json()["detail"]) == (409, True)
+    [rest] = (await ok(await client.post(path, json={"reason": "all of it", "key": "page-0003"})))["events"]
+    quantities = "select string_agg(payload ->> 'quantity', ',' order by id) from outbox where kind = 'reversal'"
+    assert seed.one(quantities) == "1,2"
+    assert seed.one("select payload -> 'reverses' ->> 'kind' from outbox where id = %s", rest) == "scrap"
+    assert (
+        seed.one("select detail ->> 'reason' from audit where action = 'event taken back' limit 1") == "good after all"
+    )
+    assert (await client.post("/api/v1/erp/events/4711/take-back", json=body)).status_code == 404
 
 
 # --- stop and go -----------------------------------------------------------------------------------------------------------------

@@ -17,6 +17,7 @@ CHANGES = [
     ("/api/v1/erp/events/{event}/settle", {"reason": "r"}),
     ("/api/v1/erp/events/{event}/dry-run", {}),
     ("/api/v1/erp/take-back", {"connector": "erp", "order": ORDER, "quantity": "1", "reason": "r", "key": "12345678"}),
+    ("/api/v1/erp/events/{event}/take-back", {"reason": "r", "key": "12345678"}),
     ("/api/v1/erp/connectors/erp/stop", {"reason": "r"}),
     ("/api/v1/erp/connectors/erp/go", {"reason": "r"}),
     ("/api/v1/erp/connectors/erp/compare", {}),
