@@ -34,7 +34,7 @@ def load_settings(file: Path, environment: Mapping[str, str] = os.environ) -> Se
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
+        reason = (error.strerror or "") if isinstance(error, OSError) else str(error)
         if isinstance(error, FileNotFoundError):
             reason += (
                 "; name yours (amor COMMAND --help says how), or copy simulators/demo/amor.toml, the documented example"
