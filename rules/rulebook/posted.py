@@ -24,7 +24,9 @@ _COUNTERS: Final = {
 }
 
 
-_NO_SERIALS: Final = frozenset({"tryton82"})  # types of connectors that refuse an event with serial numbers
+# Types of connectors that refuse an event with serial numbers, or with serial numbers and a lot.
+_NO_SERIALS: Final = frozenset({"tryton82"})
+_ONE_OF_BOTH: Final = frozenset({"odoo19"})
 
 
 class Posting(NamedTuple):
@@ -100,9 +102,16 @@ def _not_carried(posting: Posting, carried: Carried) -> Iterator[Mistake]:
 
 def _without_serials(posting: Posting, settings: Settings) -> Iterator[Mistake]:
     action = posting.action
-    types = {each.name: each.type for each in settings.connector}
-    if action.serials is not None and types.get(action.connector) in _NO_SERIALS:
-        message = f"{action.connector} takes no serial numbers ({types[action.connector]}): leave serials out, or give it the lot"
+    if action.serials is None:
+        return
+    of_type = next((each.type for each in settings.connector if each.name == action.connector), "")
+    if of_type in _NO_SERIALS:
+        message = f"{action.connector} takes no serial numbers ({of_type}): leave serials out, or give it the lot"
+        yield Mistake(posting, message, ("actions",), action.serials)
+    elif of_type in _ONE_OF_BOTH and action.lot is not None:
+        message = (
+            f"{action.connector} tracks a product by lot or by serial number ({of_type}): leave lot or serials out"
+        )
         yield Mistake(posting, message, ("actions",), action.serials)
 
 

@@ -124,6 +124,9 @@ def test_serial_numbers_are_those_of_the_counts_and_their_system_takes_them(tmp_
     [told] = check_rules(settings.model_copy(update={"connector": [tryton]}))
     assert (told.line, told.column) == (9, 125)
     assert told.message.startswith("erp takes no serial numbers (tryton82): leave serials out")
+    both = rules.replace("dmc}", "parts.serial}, lot: {tag: parts.lot}")
+    assert checked(tmp_path, both) == [
+        "9:125: scrap.actions: erp tracks a product by lot or by serial number (odoo19): leave lot or serials out"]  # fmt: skip
 
 
 def test_rule_takes_no_pieces_back_that_have_serial_numbers(tmp_path):
