@@ -41,8 +41,9 @@ def server_folder() -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def database_server(installation: Installation, server_folder: Path) -> Iterator[PrivateDatabase]:
-    """One cluster for the session. A test that stops or kills it makes one of its own."""
-    with PrivateDatabase(installation, server_folder / "database") as server:
+    """One cluster for the session. A test that stops or kills it makes one of its own, so that this one need not wait for the disk."""
+    settings = {"fsync": "off", "full_page_writes": "off"}
+    with PrivateDatabase(installation, server_folder / "database", settings=settings) as server:
         yield server
 
 
