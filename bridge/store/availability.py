@@ -52,7 +52,9 @@ async def write(
 
     `at` is when the source was asked. None where somebody wrote a level with this number already.
     """
-    of = f"{stream.source}|{stream.target}|{stream.item}|{stream.location}"
+    of = "|".join(
+        word.replace("%", "%25").replace("|", "%7C") for word in stream
+    )  # | parts the words of an id's source
     fact = event_id("availability", of, sequence)
     event = Availability(fact, stream.item, stream.location, sequence, at, available, uom)
     async with connection.transaction():

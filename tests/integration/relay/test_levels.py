@@ -10,6 +10,8 @@ import pytest
 
 from bridge.erp.connectors import CONNECTORS
 from bridge.errors import ConfigError, TransientError
+from bridge.store import availability
+from bridge.store.availability import Stream
 from bridge.store.reversal import reverse_pieces
 from tests.erp_systems.business_central import SimulatedBusinessCentral
 from tests.erp_systems.declarative import Described
@@ -212,6 +214,13 @@ async def test_locations_and_items_are_told_apart(erp, shop, connection, databas
     }
     assert newest[ITEM, ""]["available"] == newest[ITEM, "FG"]["available"] == "4"
     assert len({row["stream"] for row in told(rows)}) == 3
+
+
+async def test_names_with_any_characters_have_levels_of_their_own(connection):
+    for item, location in (("A", "B|C"), ("A|B", "C"), ("A|B|C", ""), ("A%7CB", "C")):
+        stream = Stream("erp", "shop", item, location)
+        assert await availability.write(connection, stream, 1, Decimal(4), "1", AT) is not None
+    assert len(await availability.last_levels(connection, "erp")) == 4
 
 
 async def test_item_that_cannot_be_told_keeps_no_other_from_being_told(erp, shop, connection, database_dsn, capsys):

@@ -101,6 +101,19 @@ async def test_performance_has_yield_and_scrap_since_the_last_one_and_is_final_w
         assert len(await posted(bench, "performance")) == 4
 
 
+async def test_only_the_last_performance_of_an_order_is_final(database_dsn: str, tmp_path: Path):
+    """Scrap of several reasons is several events: an order that the first of them closed would take no other."""
+    async with stage(database_dsn, tmp_path, PERFORMANCE) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0, parts__scrap=0))
+        for second, reason in enumerate(("burr", "crack", "surface"), 1):
+            await bench.feed.send(count(FINAL, second, parts__good=second, parts__scrap=second, scrap__reason=reason))
+        await bench.feed.send(together(FINAL, 5, order__number="MO/2"))
+        await bench.step(10)
+        found = await posted(bench, "performance")
+        assert short(found, "sequence", "yielded", "reason", "is_final") == [
+            (1, "3", "burr", False), (2, "0", "crack", False), (3, "0", "surface", True)]  # fmt: skip
+
+
 async def test_performance_that_is_never_final_says_nothing_at_the_end_of_an_order(database_dsn: str, tmp_path: Path):
     rules = PERFORMANCE.replace('segment: "0010", final: order_end, ', "")
     async with stage(database_dsn, tmp_path, rules) as bench:
