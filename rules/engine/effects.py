@@ -92,9 +92,7 @@ async def _count(connection: Connection, plant: Plant, book: PostingBook, count:
         )  # fmt: skip
 
 
-async def _name(
-    connection: Connection, plant: Plant, book: PostingBook, told: SerialGiven | SerialUnclaimed
-) -> None:
+async def _name(connection: Connection, plant: Plant, book: PostingBook, told: SerialGiven | SerialUnclaimed) -> None:
     found = await serial.give(connection, **_fields(told)) if isinstance(told, SerialGiven) else {}
     for count_id, pieces in found.items():
         book.name(count_id, told.serial, pieces)
