@@ -112,6 +112,10 @@ async def test_only_the_last_performance_of_an_order_is_final(database_dsn: str,
         found = await posted(bench, "performance")
         assert short(found, "sequence", "yielded", "reason", "is_final") == [
             (1, "3", "burr", False), (2, "0", "crack", False), (3, "0", "surface", True)]  # fmt: skip
+        for second, order in ((12, "MO/1"), (14, "MO/2")):  # back for nothing: its end was told
+            await bench.feed.send(together(FINAL, second, order__number=order))
+        await bench.step(60)
+        assert len([each for each in await posted(bench, "performance") if each["order_ref"] == "MO/1"]) == 3
 
 
 async def test_performance_that_is_never_final_says_nothing_at_the_end_of_an_order(database_dsn: str, tmp_path: Path):
