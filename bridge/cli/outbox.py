@@ -100,7 +100,8 @@ def show(number: Number, config: ConfigFile = CONFIG) -> None:
             f"{attempt['at']:%Y-%m-%d %H:%M:%S}", attempt["step"], attempt["outcome"], str(attempt["status"] or ""),
             f"{attempt['duration_ms']:.0f}", escape(request[:_ANSWER]), escape(attempt["answer"][:_ANSWER]),
         )  # fmt: skip
-    out.print(table if attempts else "nothing was sent yet")
+    none = "requests and answers are not kept any more" if row["state"] == "done" else "nothing was sent yet"
+    out.print(table if attempts else none)
     for edit in edits:
         out.print(f"changed {edit['at']:%Y-%m-%d %H:%M} by {escape(edit['actor'])}: {escape(edit['reason'])}")
 

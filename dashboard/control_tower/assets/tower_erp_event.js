@@ -69,7 +69,7 @@
     }));
   }
   function attempts(detail) {
-    if (!detail.attempts.length) return h("p", { class: "nothing", text: "Nothing was sent yet." });
+    if (!detail.attempts.length) return h("p", { class: "nothing", text: detail.event.state === "done" ? "Not kept any more: they are deleted some time after an event is done." : "Nothing was sent yet." });
     return h("div", { class: "attempts" }, detail.attempts.map(function (attempt, n) {
       var bad = attempt.outcome !== "ok";
       return h("details", { open: bad && n === 0 ? "" : null }, [

@@ -160,3 +160,4 @@ async def test_person_may_delete_now(amor, connection):
     await done(connection, event, 5000)
     code, text = await amor("forget")
     assert (code, "deleted 3 requests" in text) == (0, True)
+    assert "not kept any more" in (await amor("show", event))[1]

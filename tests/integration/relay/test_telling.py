@@ -7,6 +7,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from bridge.config.settings import AppriseSettings
 from bridge.config.settings.relay import RelaySettings
 from bridge.erp import relay
@@ -200,6 +202,40 @@ async def test_system_that_is_away_is_told_of_after_a_while_and_once_by_all_rela
     await connection.execute("update connector_condition set since = now() - interval '9 minutes'")
     await tell_of_troubles(Audience.of(patient), ["erp"], connection)
     assert len(await news(connection)) == 1, "it is not so long yet"
+
+
+@pytest.mark.parametrize(
+    ("state", "minutes", "is_proven", "told_before", "subject"),
+    [
+        ("refused", 0, False, None, "erp refuses our key"),
+        ("refused", 0, False, "refused", None),
+        ("refused", 0, False, "failing", "erp refuses our key"),
+        ("failing", 9, False, None, None),
+        ("failing", 75, False, None, "erp has failed for 1 h 15 min"),
+        ("failing", 75, False, "failing", None),
+        ("works", 2, True, "failing", "erp works again"),
+        ("works", 2, False, "failing", None),
+        ("works", 0, True, "refused", None),
+        ("works", 2, True, None, None),
+    ],
+    ids=[
+        "key refused", "told already", "another trouble", "not for long", "for long", "told of it", "well again", "nothing taken yet",
+        "not for a minute", "was never ill",
+    ],
+)  # fmt: skip
+async def test_what_is_told_of_a_connector(connection, database_dsn, state, minutes, is_proven, told_before, subject):
+    await connection.execute(
+        "insert into connector_condition (connector, relay, state, reason, since, is_proven)"
+        " values ('erp', gen_random_uuid(), %s, 'away', now() - make_interval(mins => %s), %s)",
+        (state, minutes, is_proven),
+    )
+    if told_before:
+        await connection.execute(
+            "insert into connector_trouble (connector, kind, reason) values ('erp', %s, 'x')", (told_before,)
+        )
+    for _ in range(2):
+        await tell_of_troubles(Audience.of(telling(database_dsn, people())), ["erp"], connection)
+    assert [row["subject"] for row in await news(connection)] == ([subject] if subject else [])
 
 
 async def test_role_that_nobody_has_is_kept_as_told_to_nobody(erp, connection, database_dsn):
