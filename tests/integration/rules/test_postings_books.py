@@ -6,13 +6,16 @@ import asyncio
 from decimal import Decimal
 from pathlib import Path
 
+import psycopg
 import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
 from bridge.cli.outbox_database import out
-from bridge.store import kpi, production_count
+from bridge.store import kpi, posting, production_count
 from bridge.store.ledger import read_ledger
+from bridge.store.posting import Purpose
+from bridge.store.reversal import reverse_pieces
 from tests.integration.rules.postings_stage import FINISHED, count, posted, short, stage
 from tests.integration.rules.rules_stage import (
     CNC,
@@ -144,3 +147,25 @@ async def test_start_reads_no_pieces_that_no_rule_posts_and_a_posting_takes_none
         assert free == {each.id: each.qty for each in waiting}
         assert before == (1, 8)
         assert await production_count.set_posted(bench.connection, all_of_it, before.postings) == 1
+
+
+async def test_postings_of_an_order_and_what_takes_back_of_it_take_turns(database_dsn: str, tmp_path: Path):
+    """Numbers and totals of an order run on; two at once would give the same number twice."""
+    async with stage(database_dsn, tmp_path, FINISHED) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0) + count(FINAL, 1, parts__good=5))
+        await bench.step(15)
+        other = bench.engine_connection
+        await other.execute("set lock_timeout = '50ms'")
+        scrap = Purpose("erp", "scrap")
+        call = {"connector": "erp", "order_number": "MO/1", "reason": "crack", "actor": "test", "at": at(9), "key": "k"}
+        async with bench.connection.transaction():
+            await production_count.take_for_posting(bench.connection, "MO/1", [])
+            for others in (
+                lambda: production_count.take_for_posting(other, "MO/1", []),
+                lambda: posting.take(other, scrap, "pcs", "MO/1", []),
+                lambda: reverse_pieces(other, quantity=Decimal(1), **call),
+            ):
+                with pytest.raises(psycopg.errors.LockNotAvailable):
+                    await others()
+            await posting.take(other, scrap, "pcs", "MO/2", [])
+        assert len(await reverse_pieces(other, quantity=Decimal(1), **call)) == 1
