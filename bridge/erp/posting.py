@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import uuid
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal, InvalidOperation
@@ -18,6 +18,7 @@ from bridge.model.production import MaterialActual, ProductionPerformance
 
 log = structlog.get_logger()
 
+Raw = TypeVar("Raw")
 Read = TypeVar("Read")
 
 
@@ -133,7 +134,7 @@ def instant_of(text: Any, zone: str) -> datetime | None:
     return (moment.replace(tzinfo=_zone(zone)) if moment.tzinfo is None else moment).astimezone(UTC)
 
 
-def readable(rows: Iterable[Mapping[str, Any]], read: Callable[[Mapping[str, Any]], Read]) -> list[Read]:
+def readable(rows: Iterable[Raw], read: Callable[[Raw], Read]) -> list[Read]:
     """What `read` makes of the rows; one that cannot be read is logged and must not keep the others from being read."""
     made = []
     for row in rows:

@@ -55,10 +55,10 @@ class SimulatedOdoo(Served):
         """As a person changes a record."""
         self.write_now(model, record, values)
 
-    def write_now(self, model: str, record: int, values: dict[str, Any]) -> None:
-        """The same."""
+    def write_now(self, model: str, record: int, values: dict[str, Any], at: datetime | None = None) -> None:
+        """The same; `at`: when it was."""
         with self._erp.store.transaction():
-            self._erp.store.update(model, record, values, datetime.now(UTC))
+            self._erp.store.update(model, record, values, at or datetime.now(UTC))
 
     def call(self, call: str, **body: Any) -> Any:
         """As a person works in Odoo, who is let in without a key and never fails."""

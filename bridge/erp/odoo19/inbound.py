@@ -6,24 +6,18 @@ completion renames them. Where an order has no origin it is the production's nam
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import datetime
 from decimal import Decimal
 from itertools import groupby
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
-import structlog
-
-from bridge.erp.odoo19.client import PAGE, OdooClient
-from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, number_of
+from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.production import FIELDS, OPEN_STATES, number_of, read_by_name, read_by_origin
 from bridge.erp.odoo19.values import from_odoo, instant, odoo_time, shown
+from bridge.erp.posting import readable
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionOrder, ShipmentStatus
-
-log = structlog.get_logger()
-
-Raw = TypeVar("Raw")
-Found = TypeVar("Found")
 
 _PICKING_FIELDS: Final = ["name", "origin", "state", "create_date", "scheduled_date", "date_deadline", "date_done"]
 
@@ -34,35 +28,24 @@ async def read_orders(client: OdooClient, since: datetime | None) -> list[Produc
     records = {record["id"]: record for record in changed}
     if since is not None:
         # A backorder's predecessors did not change with it, and an order's quantity is that of all.
-        origins = sorted({str(record["origin"]) for record in changed if record.get("origin")})
-        for first in range(0, len(origins), PAGE):
-            async for record in client.pages(
-                "mrp.production", FIELDS, [["origin", "in", origins[first : first + PAGE]]]
-            ):
-                records[record["id"]] = record
+        origins = {str(record["origin"]) for record in changed if record.get("origin")}
+        names = {number_of(record) for record in changed} - origins
+        for whole in (read_by_origin(client, sorted(origins)), read_by_name(client, sorted(names))):
+            records |= {record["id"]: record async for record in whole}
     ordered = sorted(records.values(), key=lambda record: (number_of(record), record["id"]))
     chains = [list(chain) for _, chain in groupby(ordered, key=number_of)]
-    return [order for chain in chains if (order := _readable(_order, chain)) is not None]
+    return readable(chains, _order)
 
 
 async def read_shipments(client: OdooClient, since: datetime | None) -> list[ShipmentStatus]:
     """Each outgoing delivery that changed at or after `since`."""
     domain = [["picking_type_code", "=", "outgoing"], *_changed(since)]
     records = [record async for record in client.pages("stock.picking", _PICKING_FIELDS, domain)]
-    return [shipment for record in records if (shipment := _readable(_shipment, record)) is not None]
+    return readable(records, _shipment)
 
 
 def _changed(since: datetime | None) -> list[Any]:
     return [] if since is None else [["write_date", ">=", odoo_time(since)]]
-
-
-def _readable(read: Callable[[Raw], Found], raw: Raw) -> Found | None:
-    """What `read` makes of it; None where it cannot be read, which must not keep the others from being read."""
-    try:
-        return read(raw)
-    except (LookupError, TypeError, ValueError, ArithmeticError, BusinessError) as error:
-        log.warning("left out, cannot be read", reason=f"{type(error).__name__} {error}", record=str(raw)[:500])
-        return None
 
 
 def _order(chain: list[dict[str, Any]]) -> ProductionOrder:

@@ -7,16 +7,16 @@ it: the chain's own total says whether the event is in.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Final, Self
 
 from bridge.erp.connector import Found
-from bridge.erp.odoo19.client import OdooClient
+from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.values import as_pattern, from_odoo, plain, shown
 from bridge.erp.quantity import PIECES
-from bridge.errors import BusinessError
+from bridge.errors import BusinessError, TransientError
 from bridge.model.production import MaterialActual
 
 FIELDS: Final = [
@@ -24,6 +24,7 @@ FIELDS: Final = [
     "product_tracking", "consumption", "location_dest_id", "workorder_ids",
     "backorder_sequence",
 ]  # fmt: skip
+_NAMES: Final = 50  # orders by name in one question
 OPEN_STATES: Final = frozenset({"confirmed", "progress", "to_close"})
 
 
@@ -84,8 +85,28 @@ def number_of(record: Mapping[str, Any]) -> str:
     return str(record.get("origin") or (name.removesuffix(f"-{sequence:03d}") if sequence else name))
 
 
-def named(number: str) -> list[list[Any]]:
-    """The terms of a search for productions by their name, of which one must hold; what they find may be another order's."""
+async def read_by_origin(client: OdooClient, numbers: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+    """The productions whose origin is one of the numbers. Raises TransientError for an answer that nobody asked for."""
+    for first in range(0, len(numbers), PAGE):
+        some = list(numbers[first : first + PAGE])
+        async for record in client.pages("mrp.production", FIELDS, [["origin", "in", some]]):
+            if record.get("origin") not in some:
+                raise TransientError(f"Odoo answers with an order {record.get('origin')!r} that nobody asked for")
+            yield record
+
+
+async def read_by_name(client: OdooClient, numbers: Sequence[str]) -> AsyncIterator[dict[str, Any]]:
+    """The productions without an origin whose name, before Odoo numbered it as one of a chain, is one of the numbers."""
+    for first in range(0, len(numbers), _NAMES):
+        some = numbers[first : first + _NAMES]
+        terms = [term for number in some for term in _named(number)]
+        domain = [["origin", "=", False], *["|"] * (len(terms) - 1), *terms]
+        async for record in client.pages("mrp.production", FIELDS, domain):
+            if number_of(record) in some:
+                yield record
+
+
+def _named(number: str) -> list[list[Any]]:
     return [["name", "=", number], ["name", "=like", f"{as_pattern(number)}-%"]]
 
 
@@ -94,10 +115,8 @@ async def read_chain(client: OdooClient, order_ref: str, *, with_cancelled: bool
 
     Raises BusinessError where there are none, or where they are of several products (an origin that is not one order's).
     """
-    records = await _search(client, [["origin", "=", order_ref]])
-    if not records:
-        records = await _search(client, [["origin", "=", False], "|", *named(order_ref)])
-        records = [record for record in records if number_of(record) == order_ref]
+    records = [record async for record in read_by_origin(client, [order_ref])]
+    records = records or [record async for record in read_by_name(client, [order_ref])]
     chain = [Production.from_record(record) for record in records]
     chain = [production for production in chain if with_cancelled or production.state != "cancel"]
     if not chain:
@@ -107,10 +126,6 @@ async def read_chain(client: OdooClient, order_ref: str, *, with_cancelled: bool
             f"the origin {order_ref} is of several products in Odoo, {chain[0].product} and {products[0]}: give each order its own"
         )
     return chain
-
-
-async def _search(client: OdooClient, domain: list[Any]) -> list[dict[str, Any]]:
-    return await client.read("mrp.production/search_read", {"domain": domain, "fields": FIELDS, "order": "id"})
 
 
 def find(chain: Sequence[Production], event: MaterialActual) -> Found:

@@ -12,13 +12,13 @@ from bridge.erp.connector import OrderTotals, Place
 from bridge.erp.odoo19 import origin
 from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.master_data import LOCATION
-from bridge.erp.odoo19.production import FIELDS, Production, named, number_of, product_code
+from bridge.erp.odoo19.production import Production, number_of, product_code, read_by_name, read_by_origin
 from bridge.erp.odoo19.values import from_odoo, shown
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError, TransientError
 
 _SCRAP: Final = ["production_id", "product_id", "product_uom_id", "scrap_qty", "origin"]
-_NAMES: Final = 50  # orders by name in one question
+_BACKS: Final = 50  # orders whose transfers one question is of
 _UNBUILD: Final = ["mo_id", "product_uom_id", "product_qty"]
 
 
@@ -124,8 +124,8 @@ async def _read(client: OdooClient, numbers: Sequence[str]) -> Iterable[_Order]:
 async def _add_backs(client: OdooClient, orders: Mapping[str, _Order]) -> None:
     """What transfers brought back of scrapped components, in pieces."""
     numbers = sorted(orders)
-    for first in range(0, len(numbers), _NAMES):
-        terms = [origin.backs_of(number) for number in numbers[first : first + _NAMES]]
+    for first in range(0, len(numbers), _BACKS):
+        terms = [origin.backs_of(number) for number in numbers[first : first + _BACKS]]
         domain = [["state", "=", "done"], *["|"] * (len(terms) - 1), *terms]
         async for record in client.pages("stock.picking", ["origin"], domain):
             ours = origin.Origin.read(str(record["origin"] or ""))
@@ -136,24 +136,11 @@ async def _add_backs(client: OdooClient, orders: Mapping[str, _Order]) -> None:
 async def _productions(client: OdooClient, numbers: Sequence[str]) -> AsyncIterator[tuple[str, Production]]:
     """The productions of orders: by their origin, and by their name where no origin is of that order, as postings find them."""
     known = set()
-    async for record in client.pages("mrp.production", FIELDS, [["origin", "in", list(numbers)]]):
-        production = Production.from_record(record)
-        known.add(_asked(production.origin, numbers))
-        yield production.origin, production
-    by_name = [number for number in numbers if number not in known]
-    for first in range(0, len(by_name), _NAMES):
-        some = by_name[first : first + _NAMES]
-        alternatives = [term for number in some for term in named(number)]
-        domain = [["origin", "=", False], *["|"] * (len(alternatives) - 1), *alternatives]
-        async for record in client.pages("mrp.production", FIELDS, domain):
-            if (number := number_of(record)) in some:
-                yield number, Production.from_record(record)
-
-
-def _asked(number: str, numbers: Sequence[str]) -> str:
-    if number not in numbers:
-        raise TransientError(f"Odoo answers with an order {number!r} that nobody asked for")
-    return number
+    async for record in read_by_origin(client, numbers):
+        known.add(record["origin"])
+        yield record["origin"], Production.from_record(record)
+    async for record in read_by_name(client, [number for number in numbers if number not in known]):
+        yield number_of(record), Production.from_record(record)
 
 
 def _add_scrap(order: _Order, record: Mapping[str, Any]) -> None:

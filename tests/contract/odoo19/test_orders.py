@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from bridge.erp.odoo19 import Odoo19
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from tests.contract.odoo19.odoo_scenes import BARS, GOODS, INSERTS, confirmed, states, used
-from tests.contract.scenes import EQUIPMENT, ORDER, carry, pieces, resume
+from tests.contract.scenes import AT, EQUIPMENT, ORDER, carry, pieces, resume
 
 # Consumption
 
@@ -307,3 +308,21 @@ async def test_confirmation_of_a_tracked_product_is_refused(odoo, connector):
 
 
 # Lots and serial numbers
+
+
+# What Odoo tells
+
+
+@pytest.mark.parametrize("origin", ["MES-0001", False])
+async def test_order_is_told_whole_though_only_its_last_part_changed(odoo, connector, origin):
+    """By its origin; without one by its name, which Odoo numbers with every part."""
+    odoo.write_now("mrp.production", 1, {"origin": origin})
+    number = origin or "WH/MO/00001"
+    for sequence, total in ((1, 5), (2, 10)):
+        await carry(connector, pieces(5, total, sequence, number))
+    long_ago = AT - timedelta(days=9)
+    for part in odoo.call("mrp.production/search_read", domain=[["state", "=", "done"]], fields=[]):
+        odoo.write_now("mrp.production", part["id"], {}, long_ago)
+    for since in (None, AT):
+        [order] = [order for order in await connector.read_orders(since) if order.number == number]
+        assert (order.quantity, order.external_id, order.state) == (40, "1", "released")
