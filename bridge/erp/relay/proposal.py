@@ -32,9 +32,15 @@ def _counted(ledger: OrderLedger) -> Iterator[str]:
     """What was counted against what was told, whatever became of it; what is taken back was told before."""
     missing = ledger.made - (ledger.posted + ledger.unposted + ledger.waiting + ledger.parked)
     if missing > 0:
-        yield f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active"
+        yield (
+            f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active, "
+            "and for an event that a person gave another order"
+        )
     elif missing < 0:
-        yield f"{_shown(-missing)} were posted and not counted: somebody wrote to the outbox, or counts are gone"
+        yield (
+            f"{_shown(-missing)} were posted and not counted: a person gave an event of another order this one, "
+            "somebody wrote to the outbox, or counts are gone"
+        )
     if ledger.scrap_made is None:
         return
     told = ledger.scrap_posted + ledger.scrap_unposted + ledger.scrap_waiting + ledger.scrap_parked
