@@ -359,3 +359,17 @@ async def test_what_one_system_was_told_is_told_to_the_other_as_well_over_any_re
         await bench.step(90)
         assert await bench.rows("select connector, payload ->> 'quantity' as n from outbox order by id") == [
             {"connector": "erp", "n": "3"}, {"connector": "sap", "n": "3"}]  # fmt: skip
+
+
+async def test_scrap_that_was_told_by_itself_is_in_no_confirmation_of_a_later_rule(database_dsn: str, tmp_path: Path):
+    async with stage(database_dsn, tmp_path, SCRAP) as bench:
+        await bench.feed.send(count(FINAL, 0, parts__good=0, parts__scrap=0))
+        await bench.feed.send(count(FINAL, 1, parts__good=4, parts__scrap=2))
+        await bench.step(30)
+        assert short(await posted(bench, "scrap"), "quantity") == [("2",)]
+        await bench.restart(settings_for(database_dsn, tmp_path, rules=HEAD + PERFORMANCE))
+        await bench.feed.send(count(FINAL, 40, parts__good=5, parts__scrap=5))
+        with capture_logs() as logs:
+            await bench.step(90)
+        assert short(await posted(bench, "performance"), "yielded", "scrapped", "pieces") == [("5", "3", 8)]
+        assert [line["event"] for line in logs if line["log_level"] in ("warning", "error")] == []
