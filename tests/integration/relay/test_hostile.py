@@ -417,3 +417,37 @@ async def test_stream_that_was_found_due_and_was_claimed_since_is_not_claimed_ag
         assert len(await claim(first)) == 1
         await lose_locks(session)
         assert await second.claim(looked.found, 10) == []
+
+
+async def test_event_that_is_replayed_is_looked_up_before_anything_else(erp, connection, database_dsn):
+    """It was parked because the system did not show it, and shows now."""
+    [number] = await post(connection, ORDER, [5])
+    async with relaying(database_dsn, erp.settings()):
+        await drained(database_dsn)
+        await connection.execute("update outbox set state = 'parked', done_at = null, external_id = null")
+        assert await outbox.replay(connection, number)
+        await drained(database_dsn)
+    [newest, *_] = await outbox.attempts(connection, number, 10)
+    assert (newest["step"], newest["answer"][:9]) == ("look up", "has it as")
+    assert await erp.good_posted(ORDER) == 5
+
+
+async def test_event_whose_last_step_was_answered_stays_unclear_until_it_is_seen(
+    erp, connection, database_dsn, monkeypatch
+):
+    """Who says go, or claims it anew, must give the system its time: a busy answer to a question does not say that nothing went out."""
+    verify, is_busy = Odoo19.verify, True
+
+    async def busy(self, event):
+        if is_busy:
+            raise TransientError("busy")
+        return await verify(self, event)
+
+    monkeypatch.setattr(Odoo19, "verify", busy)
+    await post(connection, ORDER, [5])
+    async with relaying(database_dsn, erp.settings()):
+        [row] = await until(database_dsn, lambda rows: rows[0]["last_error"] == "busy")
+        assert row["state"] == "sending"
+        is_busy = False
+        await drained(database_dsn)
+    assert await erp.good_posted(ORDER) == 5
