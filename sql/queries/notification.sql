@@ -22,13 +22,13 @@ where state in ('new', 'held') and (release_at <= %(now)s or (state = 'new' and 
 group by target;
 
 -- name: new
--- Locked, so that nothing is added to what is being sent.
+-- Locked, so that nothing is added to what is being sent; what somebody adds to just now comes the next time, which is soon.
 select id, key, role, severity, subject, body, subject_ref, occurred_at
 from notification
 where target = %(target)s and state = 'new' and coalesce(release_at, %(now)s) <= %(now)s
 order by id
 limit %(most)s
-for update;
+for update skip locked;
 
 -- name: queued_since
 -- When the messages of the span that counts went on to the outbox; a digest is one.
@@ -43,7 +43,7 @@ select id, key, role, severity, subject, body, subject_ref, occurred_at, held_fo
 from notification
 where target = %(target)s and state = 'held'
 order by id
-for update;
+for update skip locked;
 
 -- name: hold
 update notification set state = 'held', held_for = %(held_for)s, release_at = %(release_at)s where id = %(id)s;

@@ -124,6 +124,22 @@ async def test_two_relays_that_park_at_the_same_time_count_into_one_message(conn
     assert [(row["target"], row["events"]) for row in await news(connection)] == [("mail", 20), ("chat", 20)]
 
 
+async def test_message_that_is_added_to_just_now_is_sent_the_next_time_with_all_its_events(connection, database_dsn):
+    settings = telling(database_dsn, people())
+    later = datetime.now(UTC) + LATER
+    numbers = [(await post(connection, f"O-{number}", [1]))[0] for number in range(2)]
+    first, second = [Postponed(number, 1, "parked", timedelta(0), "closed period") for number in numbers]
+    await tell_parked(Audience.of(settings), "erp", connection, [first])
+    async with connected(database_dsn, "relay") as other:
+        async with other.transaction():
+            await tell_parked(Audience.of(settings), "erp", other, [second])
+            assert await tell_new(connection, settings, later) == 0
+        assert await tell_new(connection, settings, later) == 1
+    query = "select payload ->> 'subject' as subject from outbox where kind = 'notice'"
+    [message] = await (await connection.execute(query)).fetchall()
+    assert message["subject"] == "erp: 2 events wait for a person: closed period"
+
+
 async def test_connector_is_never_told_of_through_itself_and_its_news_of_others_make_no_news(connection, database_dsn):
     settings = telling(database_dsn, people(), people(name="chat"))
     audience = Audience.of(settings)
