@@ -16,7 +16,7 @@ import pytest
 from bridge.erp.connector import Found
 from bridge.erp.odoo19 import Odoo19
 from bridge.erp.relay.journal import Journal, NotWritten, Overtaken
-from bridge.errors import SetupError, TransientError
+from bridge.errors import SetupError, TransientError, UnknownOutcome
 from bridge.store import connector_control, outbox
 from bridge.store import relay as relay_store
 from bridge.store.database import connected
@@ -451,3 +451,18 @@ async def test_event_whose_last_step_was_answered_stays_unclear_until_it_is_seen
         is_busy = False
         await drained(database_dsn)
     assert await erp.good_posted(ORDER) == 5
+
+
+async def test_request_without_an_answer_is_not_asked_after_before_its_system_had_its_time(
+    erp, connection, database_dsn, monkeypatch
+):
+    async def unheard(self, step):
+        raise UnknownOutcome("no answer came")
+
+    monkeypatch.setattr(Odoo19, "execute", unheard)
+    await post(connection, ORDER, [5])
+    async with relaying(database_dsn, erp.settings(timeout_s=300)):
+        await until(database_dsn, lambda rows: rows[0]["last_error"] == "no answer came")
+    row = await (await connection.execute("select state, attempts, next_at - now() as wait from outbox")).fetchone()
+    assert (row["state"], row["attempts"]) == ("sending", 1)
+    assert row["wait"] > timedelta(seconds=200)
