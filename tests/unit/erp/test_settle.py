@@ -9,12 +9,13 @@ from bridge.config.settings.sap_s4 import SapS4Settings
 from bridge.config.settings.webhook import WebhookSettings
 from bridge.erp import relay
 from bridge.erp.relay.rhythm import DEFAULT
+from bridge.erp.relay.telling import Audience
 from simulators.systems.webhook import SECRET
 
 
 async def settle(table):
     async with AsyncExitStack() as stack:
-        lane = await relay._open(table, DEFAULT, stack)
+        lane = await relay._open(table, DEFAULT, stack, Audience())
         return lane.settle
 
 
