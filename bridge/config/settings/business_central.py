@@ -14,7 +14,7 @@ class BusinessCentralSettings(HttpConnectorTable, MasterDataTable):
     """Business Central, online or on premise. `url` ends with /api; `auth` is oauth2 with the scope of the environment.
 
     Standard API v2.0 knows no production: output, consumption, entries, production orders and requests are API pages of the
-    tenant's own (docs/connectors.md lists their fields).
+    tenant's own (docs/connectors/business_central.md lists their fields).
     """
 
     type: Literal["business_central"]

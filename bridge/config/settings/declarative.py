@@ -12,7 +12,7 @@ from bridge.config.settings.master_data import MasterDataTable
 
 
 class DeclarativeSettings(HttpConnectorTable, MasterDataTable):
-    """Any REST, JSON-RPC, XML-RPC, SOAP or GraphQL endpoint, as a file describes it (docs/connectors.md)."""
+    """Any REST, JSON-RPC, XML-RPC, SOAP or GraphQL endpoint, as a file describes it (docs/connectors/declarative.md)."""
 
     type: Literal["declarative"]
     file: Path = Field(description="The description, TOML, relative to this file.")

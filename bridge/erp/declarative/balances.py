@@ -116,7 +116,7 @@ class Balances:
     def _missing(self, table: str) -> BusinessError:
         name = self._settings.file.name
         return BusinessError(
-            f"{name} does not say how {table} are asked for: give it a table [{table}] (docs/connectors.md)"
+            f"{name} does not say how {table} are asked for: give it a table [{table}] (docs/connectors/declarative.md)"
         )
 
 

@@ -33,7 +33,7 @@ def mistake_in(found: Placeholder, known: frozenset[str], taken: frozenset[str])
             if _CALLED.get(found.name) in names
             else get_close_matches(found.name, sorted(names), 1)
         )
-        meant = f"; did you mean {{{close[0]}}}" if close else f"; there are {', '.join(sorted(names))}"
+        meant = f"; did you mean {{{close[0]}}}" if close else f"; there are {', '.join(sorted(names)) or 'none'}"
         return f"{{{found.name}}} is unknown here{meant}"
     forms = FORMS if found.name in taken else _forms(found.name)
     if found.form in forms:

@@ -84,7 +84,7 @@ class _Receiver:
         self.error: psycopg.Error | None = None
 
     async def take(self, request: Request) -> Response:
-        """204 when it is stored, or known; the other statuses are in docs/connectors.md."""
+        """204 when it is stored, or known; the other statuses are in docs/connectors/webhook.md."""
         body = await _body(request)
         if isinstance(body, Response):
             return body
