@@ -22,6 +22,7 @@ from bridge.store.queries import load
 
 _QUERIES: Final = load("reversal")
 _NONE: Final = Decimal(0)
+_NEWEST: Final = 200  # events of an order that are looked at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,7 @@ async def reverse_pieces(
         known = await (await connection.execute(_QUERIES.written, {"key": key})).fetchone()
         if known is not None:
             return _same(known, call)
-        parts = share(await read_posted(connection, connector, order_number), quantity, connector, order_number)
+        parts = await _shared(connection, call)
         row = await (await connection.execute(_QUERIES.insert, asdict(call))).fetchone()
         if row is None:
             raise AmorError(f"the key {key} takes back pieces of another order at this moment: give each call its own")
@@ -113,10 +114,23 @@ async def reverse_pieces(
         return [await write(connection, row["id"], call, part) for part in by_stream]
 
 
-async def read_posted(connection: Connection, connector: str, order_number: str) -> list[Posted]:
-    """The events that posted good pieces to an order, newest first. Without the order's lock it may be otherwise a moment later."""
-    rows = await connection.execute(_QUERIES.posted, {"connector": connector, "order_number": order_number})
-    return [_posted(row) async for row in rows]
+async def _shared(connection: Connection, call: Call) -> list[Part]:
+    """Of which events; most often the newest have enough, and an order may have hundreds of thousands."""
+    newest = await read_posted(connection, call.connector, call.order_number, _NEWEST)
+    if sum((event.left for event in newest), _NONE) < call.quantity and len(newest) == _NEWEST:
+        newest = await read_posted(connection, call.connector, call.order_number)
+    return share(newest, call.quantity, call.connector, call.order_number)
+
+
+async def read_posted(
+    connection: Connection, connector: str, order_number: str, most: int | None = None
+) -> list[Posted]:
+    """The events that posted good pieces to an order, newest first, all or the first `most`.
+
+    Without the order's lock it may be otherwise a moment later.
+    """
+    values = {"connector": connector, "order_number": order_number, "most": most}
+    return [_posted(row) async for row in await connection.execute(_QUERIES.posted, values)]
 
 
 async def is_known(connection: Connection, key: str) -> bool:

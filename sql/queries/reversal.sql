@@ -14,12 +14,14 @@ from reversal as r
 where r.key = %(key)s;
 
 -- name: posted
--- Good pieces that were posted to an order, newest first, with what was taken back of each: done, on its way or parked, all of it
+-- Good pieces that were posted to an order, newest first (the first so many of them, or all where that is null), with what was taken back of each: done, on its way or parked, all of it
 -- counts. Quantities stay texts: a person may have written anything into a parked one.
 with posted as (
     select id, stream, state, payload ->> 'event_id' as event_id, payload ->> 'quantity' as quantity
     from outbox
     where connector = %(connector)s and kind = 'wip_to_fg' and payload ->> 'order_ref' = %(order_number)s
+    order by id desc
+    limit %(most)s
 )
 
 select

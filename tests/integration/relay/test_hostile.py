@@ -147,6 +147,7 @@ async def test_row_in_hand_is_held_for_as_long_as_its_session_lives(connection, 
         assert now["next_at"] - before["next_at"] >= timedelta(seconds=0.9)
         assert await claim(second) == []
         await first.release(row.stream)
+        assert not first._held, "what was given back is held no longer"
         watching.cancel()
 
 

@@ -11,7 +11,7 @@ import pytest
 from bridge.erp import event as events
 from bridge.errors import AmorError
 from bridge.model.production import Reversal
-from bridge.store import outbox, production_count
+from bridge.store import outbox, production_count, reversal
 from bridge.store.database import connected
 from bridge.store.reversal import read_posted, reverse_pieces
 from tests.program import Program
@@ -62,12 +62,18 @@ async def test_reversal_names_the_whole_event_and_stands_behind_it_in_its_stream
     assert row["key"] == str(event.event_id)
 
 
-async def test_newest_events_are_taken_back_first_and_more_than_one_where_one_is_not_enough(connection):
+@pytest.mark.parametrize("looked_at_first", [1, 2, 200])
+async def test_newest_events_are_taken_back_first_and_more_than_one_where_one_is_not_enough(
+    connection, monkeypatch, looked_at_first
+):
+    monkeypatch.setattr(reversal, "_NEWEST", looked_at_first)
     await post(connection, ORDER, [4, 5, 3])
     assert len(await back(connection, 6)) == 2
     assert await shares(connection) == [(3, "3", "3"), (2, "3", "3")]
     await back(connection, 3, key="again")
     assert await shares(connection) == [(3, "3", "3"), (2, "3", "3"), (2, "2", "5"), (1, "1", "1")]
+    with pytest.raises(AmorError, match=r"4 cannot be taken back from erp, 3 are left .posted 12, taken back 9"):
+        await back(connection, 4, key="too many")
 
 
 async def test_fractions_are_exact(connection):
