@@ -103,7 +103,7 @@ def _failed(request: Request, error: Exception) -> ConnectorError:
         return TransientError(f"the system cannot be reached: the proxy says {error}")
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout | httpx.PoolTimeout):
         return TransientError(
-            f"the system cannot be reached {_place(error)}: {_unreached(error)}; does it run, and is url right?"
+            f"the system cannot be reached{_place(error)}: {_unreached(error)}; does it run, and is url right?"
         )
     return request.unclear(f"{request.shown} went out and no answer came: {_name(error)}")
 

@@ -12,7 +12,7 @@ from bridge.errors import BusinessError
 
 async def check(client: TrytonClient, settings: TrytonSettings) -> list[MasterDataProblem]:
     """Every name of the table that Tryton does not have, in the table's order."""
-    problems = await _items(client, settings)
+    problems = [*await _company(client, settings), *await _items(client, settings)]
     problems += await _consumed(client, settings)
     problems += await _units(client, {f"units.{ours}": theirs for ours, theirs in settings.units.items()})
     problems += await _locations(client, {f"locations.{ours}": name for ours, name in settings.locations.items()})
@@ -30,6 +30,14 @@ async def location(client: TrytonClient, name: str) -> int:
             f"Tryton has {len(found) or 'no'} locations {name}: name one by its code in the connector's locations"
         )
     return found[0][0]
+
+
+async def _company(client: TrytonClient, settings: TrytonSettings) -> list[MasterDataProblem]:
+    records = await client.search("company.company", [], ["rec_name"])
+    if settings.company in (int(record["id"]) for record in records):
+        return []
+    known = ", ".join(sorted(f"{record['id']} ({record['rec_name']})" for record in records)[:12])
+    return [MasterDataProblem("company", f"Tryton has no company {settings.company}; there are {known}")]
 
 
 async def _items(client: TrytonClient, settings: TrytonSettings) -> list[MasterDataProblem]:

@@ -126,11 +126,14 @@ async def test_reversal_of_told_consumption_brings_it_back_and_of_planned_waits(
             await connector.plan(back(planned, 1, 1))
 
 
-async def test_told_item_that_tryton_does_not_know_is_found_when_the_configuration_is_checked(tryton):
+async def test_told_item_or_company_that_tryton_does_not_know_is_found_when_the_configuration_is_checked(tryton):
     told = {"BAR-60": "told", "ROD": "told", "STICK": "planned"}
     async with connected(tryton, consumption_of=told, items={"STICK": {"code": "BAR-60"}}) as connector:
         problems = await connector.check_master_data([])
     assert [(problem.field, "ROD" in problem.message) for problem in problems] == [("consumption_of.ROD", True)]
+    async with connected(tryton, company=9) as connector:
+        [problem] = await connector.check_master_data([])
+    assert (problem.field, "there are 1 (Acme Dortmund), 2" in problem.message) == ("company", True)
 
 
 @at_each_of(6)
