@@ -13,7 +13,7 @@ from tests.erp_systems.declarative import Described
 from tests.erp_systems.erpnext import SimulatedErpNext
 from tests.erp_systems.sap_s4 import SimulatedSap
 from tests.erp_systems.webhook import SimulatedReceiver
-from tests.relay_process import drained, post, relaying, request, start
+from tests.relay_process import drained, post, relaying, request, start, until
 
 SYSTEMS = {
     "sap_s4": SimulatedSap,
@@ -87,3 +87,20 @@ async def test_every_piece_is_posted_once_while_the_relay_is_killed(system, data
             process.terminate()
         await process.ended()
     await assert_exact(system)
+
+
+@pytest.mark.parametrize("system", ["business_central", "erpnext", "sap_s4"], indirect=True)
+async def test_events_that_a_restored_database_makes_anew_are_found_or_told_and_never_posted_twice(
+    system, connection, database_dsn
+):
+    """What was written since the backup is gone here, and stands in the system."""
+    await post(connection, "MES-0001", [1, 1, 1])
+    async with relaying(database_dsn, system.settings()):
+        await drained(database_dsn)
+    await connection.execute("delete from outbox_attempt where outbox_id in (select id from outbox where seq > 1)")
+    await connection.execute("delete from outbox where seq > 1")
+    await post(connection, "MES-0001", [1, 4], first=2, before=1)  # the same piece, then three more than were there
+    async with relaying(database_dsn, system.settings()):
+        rows = await until(database_dsn, lambda rows: rows[-1]["state"] in ("done", "parked"))
+    assert [row["state"] for row in rows] == ["done", "done", "parked"]
+    assert await system.good_posted("MES-0001") == 3
