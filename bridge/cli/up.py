@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Final, get_args
 
 import psycopg
 import structlog
@@ -21,6 +21,8 @@ from bridge.store.migrate import migrate
 log = structlog.get_logger()
 
 PROCESSES: Final = ("bridge", "rules", "relay", "dashboard")
+SHORTEST_PASSWORD: Final = 8
+"""Characters (NIST SP 800-63B, 5.1.1.2)."""
 _RETRY_S: Final = 3.0
 
 
@@ -65,7 +67,11 @@ async def prepare_database(settings: Settings) -> list[str]:
 
 
 async def add_account(settings: Settings, login: str, password: str, role: str) -> None:
-    """Add an account or give it a new password and role."""
+    """Add an account or give it a new password and role. Raises AmorError for a short password or a role that there is not."""
+    if len(password) < SHORTEST_PASSWORD:
+        raise AmorError(f"the password has {len(password)} characters: take {SHORTEST_PASSWORD} or more")
+    if role not in get_args(account.Role):
+        raise AmorError(f"there is no role {role}: write {', '.join(get_args(account.Role))}")
     async with connected(settings.database.dsn.get_secret_value(), "user") as connection:
         await account.create_account(connection, login, password, role)
 

@@ -116,6 +116,12 @@ def test_user_who_was_added_has_a_hashed_password_and_a_role(config: Path, datab
     assert secret.startswith("$argon2id$")
 
 
+@pytest.mark.parametrize(("role", "password", "told"), [("boss", "geheim-geheim", "viewer"), ("admin", "kurz", "8 or")])
+def test_user_with_a_short_password_or_a_role_that_there_is_not_is_refused(config: Path, role, password, told) -> None:
+    result = amor("user", "add", "anna", "-c", config, "--role", role, AMOR_DATABASE_DSN="x", AMOR_PASSWORD=password)
+    assert (result.returncode, told in result.stderr) == (1, True), result.stderr
+
+
 def test_doctor_names_what_is_well_and_what_is_not(config: Path, database_dsn: str) -> None:
     source = '[[source]]\nname = "line1"\ntype = "mqtt"\nlane = 1\nurl = "mqtt://127.0.0.1:1"\nsubscribe = [{topic = "a", equipment = "b"}]\n'
     config.write_text(CONFIGURATION + source)
