@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 from bridge.config.settings.declarative import DeclarativeSettings
 from bridge.erp.declarative.description import load
@@ -19,10 +19,6 @@ DESCRIPTIONS = Path(__file__).parent / "descriptions"
 class Described(Served):
     stock_location = FINISHED
     empty_location = EMPTY
-    # Tests of the suite that ask for what a description need not say.
-    not_promised: ClassVar[dict[str, str]] = {
-        "test_event_that_is_there_with_another_quantity_is_not_taken_for_posted": "only where the description compares quantities"
-    }
     kinds = frozenset(load(DESCRIPTIONS / "rest.toml").event)
 
     def __init__(self, folder: Path | None = None, *, protocol: str = "rest") -> None:

@@ -20,13 +20,13 @@ from bridge.erp import event as events
 from bridge.erp.connector import Answer, Event, Found, MasterDataProblem, OrderTotals, Place, Step, cannot_carry
 from bridge.erp.declarative import inbound
 from bridge.erp.declarative.balances import Balances
-from bridge.erp.declarative.description import Ask, Condition, EventTable, LookupTable, StepTable, load
+from bridge.erp.declarative.description import Ask, Condition, EventLookup, EventTable, LookupTable, StepTable, load
 from bridge.erp.declarative.documents import at, is_met
 from bridge.erp.declarative.endpoint import Endpoint, lookup_in
 from bridge.erp.declarative.template import Lookup, fill
 from bridge.erp.declarative.values import FIELDS, ITEM_CODE, values
 from bridge.erp.http import AlreadyPosted, ClosedPeriod, OverHttp, Request, from_step, to_step, unreadable
-from bridge.erp.posting import Document, check_total, quantity_of
+from bridge.erp.posting import Document, check_same, check_total, quantity_of
 from bridge.erp.quantity import Units
 from bridge.errors import BusinessError
 from bridge.model.production import (
@@ -66,12 +66,12 @@ class Declarative(OverHttp):
 
     async def lookup(self, event: Event) -> Found:
         """What the described question finds."""
-        return await self._find(self._table(event).lookup, self._values(event))
+        return await self._find(self._table(event).lookup, event)
 
     async def plan(self, event: Event) -> Sequence[Step]:
         """The described steps, after the questions that come before them; none where the event is there."""
-        table, known = self._table(event), self._values(event)
-        if (await self._find(table.lookup, known)).is_posted:
+        table = self._table(event)
+        if (await self._find(table.lookup, event)).is_posted:
             return []
         asked = await self._ask(table.ask, event)
         self._check_item(event, asked)
@@ -173,10 +173,18 @@ class Declarative(OverHttp):
                 f"let an `ask` of event.{event.kind} in {self._settings.file.name} take {ITEM_CODE}"
             )
 
-    async def _find(self, table: LookupTable, known: Values) -> Found:
+    async def _find(self, table: EventLookup, event: Event) -> Found:
+        known = self._values(event)
         value = await self._endpoint.ask(table.request, lookup_in(known, self._settings.time_zone))
         found = at(value, table.id)
-        return Found(is_posted=False) if not is_met(found, None) else Found(is_posted=True, external_id=str(found))
+        if not is_met(found, None):
+            return Found(is_posted=False)
+        is_measured = bool(getattr(event, "item", "")) or not self._has_factors  # with factors the item must be known
+        if table.same and is_measured:
+            there = [quantity_of(at(value, path)) for path in table.same.values()]
+            ours = [Decimal(known[name]) for name in table.same]
+            check_same(str(known.get("order_ref", "")), str(found), there, ours)
+        return Found(is_posted=True, external_id=str(found))
 
     async def _ask(
         self, questions: Sequence[Ask], event: Event, before: Values = MappingProxyType({})

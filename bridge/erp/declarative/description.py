@@ -83,6 +83,14 @@ class LookupTable(Table):
     id: AnswerPath
 
 
+class EventLookup(LookupTable):
+    """The same for an event, with what the answer says of its pieces: a document of other pieces is not taken for the event's."""
+
+    same: dict[Literal["quantity", "yielded", "scrapped"], AnswerPath] = Field(
+        default_factory=dict, description="Quantity of the event -> where the answer says it. Default: not compared."
+    )
+
+
 class TotalTable(Table):
     """The system's own total of an order, which must be what came before the event."""
 
@@ -104,7 +112,7 @@ class EventTable(Table):
     """How one kind of event is carried."""
 
     ask: list[Ask] = Field(default_factory=list)
-    lookup: LookupTable
+    lookup: EventLookup
     total: TotalTable | None = None
     step: list[StepTable] = Field(min_length=1)
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 from bridge.config import places
 from bridge.erp.declarative.scopes import mistake_in, scope, takes
 from bridge.erp.declarative.template import Placeholder, placeholders
+from bridge.erp.declarative.values import FIELDS
 
 Mistake = tuple[places.Path, str]
 
@@ -84,6 +85,11 @@ def _idle(raw: Mapping[str, Any]) -> Iterator[Mistake]:
     for kind, table in events.items() if isinstance(events, Mapping) else ():
         if kind not in _COUNTED and isinstance(table, Mapping) and "total" in table:
             yield ("event", kind, "total"), f"is compared for {', '.join(_COUNTED)} only"
+        lookup = table.get("lookup") if isinstance(table, Mapping) else None
+        same = lookup.get("same") if isinstance(lookup, Mapping) else None
+        for name in same if isinstance(same, Mapping) else ():
+            if name not in FIELDS.get(kind, ()):
+                yield ("event", kind, "lookup", "same", name), f"is no quantity of a {kind} event"
 
 
 def _unasked(raw: Mapping[str, Any]) -> Iterator[Mistake]:

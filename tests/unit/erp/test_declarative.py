@@ -191,6 +191,7 @@ request = { document = 'mutation M($q: String) { post(q: $q) { id } }', params =
         (EVENT.replace("json_rpc", "soap"), 1, "soap needs wsdl, the service's description as a file beside this one"),
         (EVENT.replace('"json_rpc"', '"json_rpc"\nwsdl = "w.wsdl"'), 1, "wsdl has no meaning for json_rpc"),
         (EVENT.replace('"json_rpc"', '"json_rpc"\npath = "https://evil.example"'), 2, "leads elsewhere"),
+        (EVENT.replace('id = "id"', 'id = "id"\nsame = { yielded = "q" }'), 5, "is no quantity of a scrap event"),
     ],
 )
 def test_mistake_of_a_protocol_is_told_with_what_to_write(tmp_path, text, line, words):
