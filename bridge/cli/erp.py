@@ -102,7 +102,9 @@ def _table(settings: Settings, name: str, event: Event) -> ConnectorSettings:
 
 
 def _show(steps: Sequence[Step], event: Event, table: ConnectorSettings) -> None:
-    out.print(f"{event.kind} {event.event_id} for {table.name} ({table.type}): {len(steps)} requests")
+    out.print(
+        f"{event.kind} {event.event_id} for {table.name} ({table.type}): {len(steps)} request{'' if len(steps) == 1 else 's'}"
+    )
     for number, step in enumerate(steps, 1):
         again = "may be sent again" if step.is_repeatable else "is looked up before it is sent again"
         out.print(f"\n[bold]{number}. {escape(step.name)}[/]  {escape(step.call)}  ({again})", soft_wrap=True)

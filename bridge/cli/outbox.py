@@ -87,6 +87,11 @@ def show(number: Number, config: ConfigFile = CONFIG) -> None:
     out.print(f"key {row['key']}" + (f", there {row['external_id']}" if row["external_id"] else ""))
     if row["last_error"]:
         out.print(f"[red]{escape(row['last_error'])}[/]")
+    if row["state"] == "parked":
+        out.print(
+            f"it waits for a person: mend what is wrong there and `amor outbox replay {number}`, or its fields (edit {number}) first; "
+            f"`settle {number}` where it was booked by hand"
+        )
     if taken_back:
         out.print(
             f"taken back by {escape(taken_back['actor'])}: {taken_back['quantity']:f} of order "
@@ -100,7 +105,9 @@ def show(number: Number, config: ConfigFile = CONFIG) -> None:
             f"{attempt['at']:%Y-%m-%d %H:%M:%S}", attempt["step"], attempt["outcome"], str(attempt["status"] or ""),
             f"{attempt['duration_ms']:.0f}", escape(request[:_ANSWER]), escape(attempt["answer"][:_ANSWER]),
         )  # fmt: skip
-    none = "requests and answers are not kept any more" if row["state"] == "done" else "nothing was sent yet"
+    none = "nothing was sent yet"
+    if row["state"] == "done":
+        none = "nothing was sent (the system had it, or a person settled it), or its requests and answers are not kept any more"
     out.print(table if attempts else none)
     for edit in edits:
         out.print(f"changed {edit['at']:%Y-%m-%d %H:%M} by {escape(edit['actor'])}: {escape(edit['reason'])}")
@@ -197,7 +204,7 @@ def reconcile(
         for row in _reconciled(difference):
             table.add_row(*(escape(value) for value in row))
     lines = [_line(difference) for difference in found]
-    out.print(table if found else f"{orders} orders agree")
+    out.print(table if found else f"{orders} order agrees" if orders == 1 else f"{orders} orders agree")
     if json_file:
         json_file.write_bytes(orjson.dumps({"orders": orders, "differences": lines}, option=orjson.OPT_INDENT_2))
     raise typer.Exit(bool(found))

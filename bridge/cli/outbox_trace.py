@@ -35,7 +35,9 @@ def trace(
         out.print(f"{escape(what)} names no counts: no rule posted it, or it tells the end of an order", soft_wrap=True)
         return
     pieces = sum(count["qty"] for count in counts)
-    out.print(f"{escape(what)}: {pieces} pieces in {len(counts)} counts", soft_wrap=True)
+    out.print(
+        f"{escape(what)}: {pieces} pieces in {len(counts)} count{'' if len(counts) == 1 else 's'}", soft_wrap=True
+    )
     out.print(_table(counts))
 
 

@@ -115,8 +115,8 @@ def test_page_is_true_from_its_first_command_to_its_last(newcomer):
     for _ in range(3):
         newcomer.type(take("python say.py"))
     newcomer.type_until(take("amor outbox show 1"), "MES-0001 #1, done")
-    assert "3 pieces in 1 counts" in newcomer.type(take("amor outbox trace 1"))
-    assert "1 orders agree" in newcomer.type(take("amor outbox reconcile erp"))
+    assert "3 pieces in 1 count" in newcomer.type(take("amor outbox trace 1"))
+    assert "1 order agrees" in newcomer.type(take("amor outbox reconcile erp"))
     newcomer.environment["AMOR_PASSWORD"] = "what the page's prompt is given"
     assert "anna may log in" in newcomer.type(take("amor user add"))
 
