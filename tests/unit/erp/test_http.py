@@ -6,17 +6,20 @@ import asyncio
 import gzip
 import html
 import json
+import socket
 import tracemalloc
 import zlib
 from datetime import timedelta
 from urllib.parse import quote, quote_plus
 
+import httpx
 import pytest
 from pydantic import ValidationError
 
 from bridge.config.settings.connection import HttpConnectorTable
 from bridge.erp.http import HttpClient, by_status
 from bridge.erp.http import exchange as exchanges
+from bridge.erp.http.failure import failure
 from bridge.errors import BusinessError, CredentialsError, SetupError, TransientError, UnknownOutcome
 from tests.unit.erp.http_stage import GET, OAUTH, POST, Asked, Scripted, client, http, serving, token_server
 
@@ -253,3 +256,18 @@ def test_client_certificate_that_is_missing_is_told_with_its_file(tmp_path):
         client(
             "http://localhost", tls={"certificate_file": tmp_path / "client.pem", "key_file": tmp_path / "client.key"}
         )
+
+
+def test_page_that_answers_instead_of_the_system_is_told_without_its_tags():
+    page = "<html><title>401</title><style>p {}</style><h1>Unauthorized</h1>\n<p>No &lt;key&gt;</p></html>"
+    reply = exchanges.Reply(401, httpx.Headers({"content-type": "text/html; charset=utf-8"}), page.encode(), page)
+    error = failure(exchanges.Request("GET", "orders", is_repeatable=True), reply, by_status(401, None))
+    assert str(error) == "the system refuses the credentials (401), see the connector's auth: Unauthorized No <key>"
+
+
+async def test_system_that_nobody_reaches_is_told_with_its_address():
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as connection:
+        with pytest.raises(TransientError, match=f"cannot be reached at http://127.0.0.1:{port}: .*is url right"):
+            await exchanges.exchange(connection, exchanges.Request("GET", "x", is_repeatable=True), {}, 5)
