@@ -137,11 +137,11 @@ def _tryton_world(tmp_path_factory: pytest.TempPathFactory, name: str, *options:
 
 
 @pytest.fixture(scope="session")
-def tryton_server(tryton_world: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
+def tryton_server(tryton_world: Path, light_folder: Path) -> Iterator[TrytonServer]:
     """One running Tryton for the session."""
     from tests.tryton_process import TrytonServer
 
-    with TrytonServer(tryton_world, tmp_path_factory.mktemp("tryton_server")) as server:
+    with TrytonServer(tryton_world, light_folder / "tryton") as server:
         yield server
 
 
@@ -153,12 +153,12 @@ def tryton(tryton_server: TrytonServer) -> TrytonServer:
 
 
 @pytest.fixture(scope="session")
-def tryton_server_with_lots(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TrytonServer]:
+def tryton_server_with_lots(tmp_path_factory: pytest.TempPathFactory, light_folder: Path) -> Iterator[TrytonServer]:
     """One running Tryton with the module stock_lot for the session."""
     from tests.tryton_process import TrytonServer
 
     world = _tryton_world(tmp_path_factory, "tryton_world_with_lots", "--lots")
-    with TrytonServer(world, tmp_path_factory.mktemp("tryton_lots_server")) as server:
+    with TrytonServer(world, light_folder / "tryton_with_lots") as server:
         yield server
 
 

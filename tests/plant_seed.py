@@ -19,7 +19,7 @@ import psycopg
 from argon2 import PasswordHasher
 
 from bridge.config import Settings, load_settings
-from bridge.store.database import connected
+from bridge.store.database import Connection, connected
 from bridge.store.equipment import apply_plant
 
 LOGIN, PASSWORD = "olga", "a long enough passphrase"
@@ -54,15 +54,20 @@ async def apply(settings: Settings, now: datetime) -> None:
     """Equipment, calendar and an operator."""
     async with connected(settings.database.dsn.get_secret_value(), "test") as connection:
         await apply_plant(connection, settings, now)
-        account = "insert into account (login, password_hash, role) values (%s, %s, 'operator') on conflict do nothing"
-        await connection.execute(account, (LOGIN, _password_hash()))
+        await add_account(connection, LOGIN, PASSWORD, "operator")
+
+
+async def add_account(connection: Connection, login: str, password: str, role: str) -> None:
+    """An account as `create_account` makes it, but its hash is found out in no time: hundreds of tests log in, and most of what that
+    took was the work that a hash is to cost whoever steals it.
+    """
+    account = "insert into account (login, password_hash, role) values (%s, %s, %s) on conflict do nothing"
+    await connection.execute(account, (login, _quick_hash(password), role))
 
 
 @cache
-def _password_hash() -> str:
-    """A hash as `create_account` keeps it, but one that is found out in no time: hundreds of tests log in, and most of what that took
-    was the work that a hash is to cost whoever steals it."""
-    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+def _quick_hash(password: str) -> str:
+    return PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(password)
 
 
 class Seed:

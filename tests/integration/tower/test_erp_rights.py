@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import httpx
 import pytest
 
-from bridge.store.account import create_account
+from tests.plant_seed import add_account
 
 ORDER = "WH/MO/00017"
 NOW = datetime.now(UTC)
@@ -32,7 +32,7 @@ async def ok(answer: httpx.Response, status: int = 200) -> dict:
 
 @pytest.mark.parametrize(("path", "body"), CHANGES, ids=[path for path, _ in CHANGES])
 async def test_change_is_not_a_viewers(database_dsn, tower, connection, seed, event, path, body):
-    await create_account(connection, "vera", "her long passphrase", "viewer")
+    await add_account(connection, "vera", "her long passphrase", "viewer")
     async with tower.client() as client:
         await tower.log_in(client, "vera", "her long passphrase")
         answer = await client.post(path.format(event=event), json=body)

@@ -7,9 +7,8 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from bridge.store.account import create_account
 from bridge.store.database import connected
-from tests.plant_seed import LOGIN, Seed
+from tests.plant_seed import LOGIN, Seed, add_account
 
 NOW = datetime.now(UTC)
 HOUR = timedelta(hours=1)
@@ -52,7 +51,7 @@ async def ok(answer: httpx.Response) -> dict:
 @pytest.mark.parametrize(("path", "body"), STEPS, ids=[path for path, _ in STEPS])
 async def test_step_of_an_operator_is_not_a_viewers(database_dsn, tower, seed, alarm, path, body):
     async with connected(database_dsn, "test") as connection:
-        await create_account(connection, "vera", "her long passphrase", "viewer")
+        await add_account(connection, "vera", "her long passphrase", "viewer")
     ticket = seed.ticket("cnc2", "high", "VIB", NOW, alarm, None)
     async with tower.client() as client:
         await tower.log_in(client, "vera", "her long passphrase")
