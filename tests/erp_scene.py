@@ -21,7 +21,7 @@ from playwright.async_api import Page, async_playwright, expect
 
 from bridge.erp.odoo19 import Odoo19
 from bridge.model.production import MaterialActual, event_id
-from bridge.store import outbox
+from bridge.store import mending, outbox
 from bridge.store.database import Connection, connected
 from bridge.store.embedded import PrivateDatabase, data_folder, prepare
 from bridge.store.migrate import migrate
@@ -122,7 +122,7 @@ async def shift(seed: Seed, dsn: str, connection: Connection, erp: SimulatedErp)
     await connection.execute(
         "update outbox set created_at = (payload ->> 'occurred_at')::timestamptz where state <> 'done'"
     )
-    await outbox.edit(connection, typo, {"location": "WH/Stock"}, "paul", "the pallet stands there")
+    await mending.edit(connection, typo, {"location": "WH/Stock"}, "paul", "the pallet stands there")
 
 
 async def look(page: Page, url: str) -> None:

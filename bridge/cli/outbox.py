@@ -23,8 +23,10 @@ from bridge.cli.outbox_reverse_event import reverse_event
 from bridge.cli.outbox_trace import trace
 from bridge.config import Settings, load_settings
 from bridge.errors import AmorError
-from bridge.store import connector_control, outbox, reconciliation
-from bridge.store.database import connected
+from bridge.model.event_fields import NotAValue, changes_of
+from bridge.store import connector_control, mending, outbox, reconciliation
+from bridge.store.database import Connection, connected
+from bridge.store.mending import Edited
 from bridge.store.reconciliation import Difference
 from bridge.store.reversal import read_decision
 
@@ -123,13 +125,26 @@ def edit(
     config: ConfigFile = CONFIG,
 ) -> None:
     """Mend a parked event's fields; its id stays, so that it is the same fact. Then `amor outbox replay` it."""
-    changes = _changes(values)
-    if "event_id" in changes:
-        raise AmorError("--set event_id: the id is the fact's own; the system knows the event by it")
-    after = on_database(config, lambda connection: outbox.edit(connection, number, changes, getpass.getuser(), reason))
-    if after is None:
+    wanted = _changes(values)
+
+    async def mend(connection: Connection) -> Edited | None:
+        row = await outbox.read(connection, number)
+        if row is None or row["state"] != "parked":
+            return None
+        try:
+            changes = changes_of(row["kind"], row["payload"], wanted)
+        except NotAValue as problem:
+            raise AmorError(f"--set {problem}") from None
+        if not changes:
+            raise AmorError("nothing is changed: every field is as it was")
+        return await mending.edit(connection, number, changes, getpass.getuser(), reason)
+
+    edited = on_database(config, mend)
+    if edited is None:
         raise AmorError(f"event {number} is not parked: only what waits for a person is changed")
-    out.print_json(orjson.dumps(after).decode())
+    out.print_json(orjson.dumps(edited.after).decode())
+    if edited.renumbered:
+        out.print(f"{edited.renumbered} events that wait behind it are numbered anew")
 
 
 @app.command()
@@ -286,7 +301,11 @@ def _changes(values: list[str]) -> dict[str, Any]:
         if not equals or not name:
             raise AmorError(f"--set {value}: write field=value")
         # Quantities stand as texts in an event, so that no digit is lost: only what is clearly JSON is read as such.
-        found[name] = json.loads(text) if text[:1] in '[{"' or text in ("true", "false", "null") else text
+        is_json = text.startswith(("[", "{", '"')) or text in ("true", "false", "null")
+        try:
+            found[name] = json.loads(text) if is_json else text
+        except ValueError as error:
+            raise AmorError(f"--set {value}: is no JSON: {error}") from None
     return found
 
 

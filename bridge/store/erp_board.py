@@ -51,9 +51,9 @@ async def taken_back(connection: Connection, outbox_id: int, most: int) -> list[
     return await (await connection.execute(_QUERIES.taken_back, values)).fetchall()
 
 
-async def counts(connection: Connection, outbox_id: int, order_number: str, most: int) -> tuple[list[Row], int, int]:
+async def counts(connection: Connection, outbox_id: int, most: int) -> tuple[list[Row], int, int]:
     """The counts that a posting is made of, oldest first, at most so many; how many they are in all, and their pieces."""
-    values = {"outbox_id": outbox_id, "order_number": order_number, "most": most}
+    values = {"outbox_id": outbox_id, "most": most}
     rows = await (await connection.execute(_QUERIES.counts, values)).fetchall()
     whole = await (await connection.execute(_QUERIES.counts_in_all, values)).fetchone()
     assert whole is not None, "a sum is one row"

@@ -2,7 +2,7 @@
 
 Within a stream (a production order, a ticket) rows go out in the order of `seq`, one at a time. The key makes a fact unique,
 whoever writes it again. `insert` is for those who have something to tell, the rest for people; bridge/store/relay.py is the
-relay's side.
+relay's side; what people mend is in bridge/store/mending.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, Final
 
-import psycopg
 from psycopg.types.json import Jsonb
 
-from bridge.errors import AmorError
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
@@ -72,26 +70,6 @@ async def attempts(connection: Connection, outbox_id: int, most: int) -> list[Ro
 async def edits(connection: Connection, outbox_id: int) -> list[Row]:
     """What people changed in a row, oldest first."""
     return await (await connection.execute(_QUERIES.edits, {"id": outbox_id})).fetchall()
-
-
-async def edit(
-    connection: Connection, outbox_id: int, changes: dict[str, Any], actor: str, reason: str
-) -> dict[str, Any] | None:
-    """Change fields of a parked row's payload, kept with who did it and why; the payload after, None where it is not parked.
-
-    Raises AmorError for a serial number that another event of the connector has for the same item.
-    """
-    values = {"id": outbox_id, "changes": Jsonb(changes), "actor": actor, "reason": reason}
-    try:
-        async with connection.transaction():
-            row = await (await connection.execute(_QUERIES.edit, values)).fetchone()
-    except psycopg.errors.UniqueViolation as error:
-        if error.diag.table_name != "posted_serial":
-            raise
-        raise AmorError(
-            f"{error.diag.message_primary}: a piece is posted once; look at it with `amor outbox show`"
-        ) from error
-    return None if row is None else row["after"]
 
 
 async def settle(connection: Connection, outbox_id: int, document: str | None, actor: str, reason: str) -> bool:

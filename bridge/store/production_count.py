@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final, NamedTuple
 
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("production_count")
+_CORRECTIONS: Final = load("posting_correction")
 _KEEP_AFTER: Final = 100  # postings of an order, its total is kept anew
 
 
@@ -38,10 +40,10 @@ class Unposted:
 
 
 class Posted(NamedTuple):
-    """What was posted of an order so far."""
+    """What was posted of an order so far, with what people corrected in it (posting_correction)."""
 
     postings: int
-    qty: int
+    qty: Decimal
 
 
 class NeverPosted(NamedTuple):
@@ -115,7 +117,12 @@ async def take_for_posting(
     assert row is not None, "an aggregate has one row"
     if row["since"] >= _KEEP_AFTER:
         await connection.execute(_QUERIES.keep_total, {"order_number": order_number, **row})
-    return {found["id"]: found["qty"] for found in rows}, Posted(row["postings"], row["qty"])
+    corrected = await (
+        await connection.execute(_CORRECTIONS.of_finished_goods, {"order_number": order_number})
+    ).fetchone()
+    assert corrected is not None, "an aggregate has one row"
+    posted = Posted(row["postings"] + corrected["postings"], row["qty"] + corrected["told"])
+    return {found["id"]: found["qty"] for found in rows}, posted
 
 
 async def set_posted(connection: Connection, ids: Collection[int], outbox_id: int) -> int:

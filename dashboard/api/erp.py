@@ -6,6 +6,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, HTTPException, Path, Query
 
+from bridge.model.event_fields import fields_of
 from bridge.store import erp_board, outbox, reconciliation, relay_question
 from bridge.store.database import Connection, Row
 from dashboard.api.discreet import Discreet
@@ -21,7 +22,6 @@ from dashboard.api.erp_models import (
     QuestionAnswer,
     ReversalAnswer,
 )
-from dashboard.api.event_fields import fields_of
 from dashboard.api.tower import TheTower, Tower
 
 router: Final = APIRouter(prefix="/api/v1/erp", tags=["erp"], route_class=Discreet)
@@ -95,7 +95,7 @@ async def detail_of(connection: Connection, number: int) -> ErpEventDetail:
     attempts = await outbox.attempts(connection, number, _MOST_ATTEMPTS)
     edits = await outbox.edits(connection, number)
     reversals = await erp_board.taken_back(connection, number, _MOST_COUNTS)
-    counts, in_all, pieces = await erp_board.counts(connection, number, row["stream"], _MOST_COUNTS)
+    counts, in_all, pieces = await erp_board.counts(connection, number, _MOST_COUNTS)
     return ErpEventDetail(
         event=event_of(row),
         key=row["key"],

@@ -12,7 +12,8 @@ from typing import Any, Final
 from fastapi import APIRouter, HTTPException
 
 from bridge.errors import AmorError
-from bridge.store import account, connector_control, erp_board, outbox, relay_question
+from bridge.model.event_fields import NotAValue, changes_of
+from bridge.store import account, connector_control, erp_board, mending, outbox, relay_question
 from bridge.store.account import Account
 from bridge.store.database import Connection, Row
 from bridge.store.relay_question import Kind
@@ -34,7 +35,6 @@ from dashboard.api.erp_models import (
     TakenBack,
     WithReason,
 )
-from dashboard.api.event_fields import NotAValue, changes_of
 from dashboard.api.tower import TheAccount, TheTower, require
 
 router: Final = APIRouter(prefix="/api/v1/erp", tags=["erp"], route_class=Discreet)
@@ -56,7 +56,7 @@ async def edit(number: EventNumber, said: EditEvent, tower: TheTower, me: TheAcc
         if not changes:
             raise HTTPException(422, "nothing is changed: every field is as it was")
         try:
-            edited = await outbox.edit(connection, number, changes, me.login, said.reason)
+            edited = await mending.edit(connection, number, changes, me.login, said.reason)
         except AmorError as refused:
             raise HTTPException(409, str(refused)) from None
         if edited is None:

@@ -134,21 +134,18 @@ limit %(most)s;
 
 -- name: counts
 -- The pieces that a posting is made of, each with the reading that told of them and the batch that it came with, while these are kept.
--- By the order, which has an index, and not by the view outbox_count, which would look at every count there is; a reading a row.
+-- Not by the view outbox_count, which would look at every count there is; a reading a row.
 with made_of as (
     select c.*
     from production_count as c
-    where
-        c.order_number = %(order_number)s
-        and (
-            c.outbox_id = %(outbox_id)s
-            or c.id in (
-                select p.count_id
-                from posting_event as v
-                inner join count_posting as p on v.posting_id = p.posting_id
-                where v.outbox_id = %(outbox_id)s
-            )
-        )
+    where c.id in (
+        select id from production_count where outbox_id = %(outbox_id)s
+        union all
+        select p.count_id
+        from posting_event as v
+        inner join count_posting as p on v.posting_id = p.posting_id
+        where v.outbox_id = %(outbox_id)s
+    )
     order by c.ts, c.id
     limit %(most)s
 )
@@ -170,14 +167,11 @@ order by c.ts, c.id;
 -- name: counts_in_all
 select count(*) as counts, coalesce(sum(c.qty), 0)::bigint as pieces
 from production_count as c
-where
-    c.order_number = %(order_number)s
-    and (
-        c.outbox_id = %(outbox_id)s
-        or c.id in (
-            select p.count_id
-            from posting_event as v
-            inner join count_posting as p on v.posting_id = p.posting_id
-            where v.outbox_id = %(outbox_id)s
-        )
-    );
+where c.id in (
+    select id from production_count where outbox_id = %(outbox_id)s
+    union all
+    select p.count_id
+    from posting_event as v
+    inner join count_posting as p on v.posting_id = p.posting_id
+    where v.outbox_id = %(outbox_id)s
+);

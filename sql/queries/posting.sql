@@ -49,6 +49,7 @@ for update;
 -- How far an order is for a purpose: the number of its newest posting, and all that was posted in a unit. Where a rule went over to
 -- another unit, what was posted in the one before is no part of a sum in this one.
 select
+    p.id,
     p.sequence,
     coalesce(
         (

@@ -127,6 +127,17 @@ told as (
     group by e.order_number
 ),
 
+-- What people gave another order than the machine had named.
+moved as (
+    select
+        order_number,
+        coalesce(sum(moved) filter (where kind = 'wip_to_fg'), 0) as good,
+        coalesce(sum(moved) filter (where kind = 'scrap'), 0) as scrap
+    from posting_correction
+    where connector = %(connector)s and order_number in (select order_number from orders)
+    group by order_number
+),
+
 scrapping as (
     select unnest(%(scrapping)s::int []) as equipment_id
 ),
@@ -160,7 +171,7 @@ counted as (
 
 select
     o.order_number,
-    coalesce(c.made, 0)::numeric as made,
+    (coalesce(c.made, 0) + coalesce(m.good, 0))::numeric as made,
     coalesce(c.unposted, 0)::numeric as unposted,
     coalesce(e.posted, 0)::numeric as posted,
     coalesce(e.waiting, 0)::numeric as waiting,
@@ -168,7 +179,9 @@ select
     coalesce(e.reversed_posted, 0)::numeric as reversed_posted,
     coalesce(e.reversed_waiting, 0)::numeric as reversed_waiting,
     coalesce(e.reversed_parked, 0)::numeric as reversed_parked,
-    case when coalesce(e.has_scrap, false) or c.scrap_made > 0 then coalesce(c.scrap_made, 0)::numeric end as scrap_made,
+    case
+        when coalesce(e.has_scrap, false) or c.scrap_made > 0 then (coalesce(c.scrap_made, 0) + coalesce(m.scrap, 0))::numeric
+    end as scrap_made,
     coalesce(c.scrap_unposted, 0)::numeric as scrap_unposted,
     coalesce(e.scrap_posted, 0)::numeric as scrap_posted,
     coalesce(e.scrap_waiting, 0)::numeric as scrap_waiting,
@@ -179,6 +192,7 @@ select
 from orders as o
 left join counted as c on o.order_number = c.order_number
 left join told as e on o.order_number = e.order_number
+left join moved as m on o.order_number = m.order_number
 order by o.order_number;
 
 -- name: insert

@@ -34,11 +34,11 @@ def _counted(ledger: OrderLedger) -> Iterator[str]:
     if missing > 0:
         yield (
             f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active, "
-            "and for an event that a person gave another order"
+            "and for an event whose quantity a person changed"
         )
     elif missing < 0:
         yield (
-            f"{_shown(-missing)} were posted and not counted: a person gave an event of another order this one, "
+            f"{_shown(-missing)} were posted and not counted: a person changed the quantity of an event, "
             "somebody wrote to the outbox, or counts are gone"
         )
     if ledger.scrap_made is None:

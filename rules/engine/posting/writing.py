@@ -42,10 +42,10 @@ async def _finish(connection: Connection, waiting: Waiting, ready: Sequence[Unpo
     counts = [count for count in ready if count.id in free]
     for share in await _shares(connection, waiting, counts) if counts else ():
         sequence, quantity = sequence + 1, quantity + share.pieces()
-        event = events.material(duty, order_number, share, sequence, Decimal(share.pieces()), Decimal(quantity))
+        event = events.material(duty, order_number, share, sequence, Decimal(share.pieces()), quantity)
         outbox_id = await _send(connection, waiting, event, share.serials_missing)
         await production_count.set_posted(connection, [count.id for count in share.counts], outbox_id)
-    return quantity - posted.qty
+    return int(quantity - posted.qty)
 
 
 async def _shares(connection: Connection, waiting: Waiting, counts: Sequence[Unposted]) -> list[Share]:

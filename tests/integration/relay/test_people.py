@@ -77,13 +77,6 @@ async def test_event_that_is_not_parked_is_not_changed(amor, connection):
     assert (await outbox.read(connection, first))["payload"]["quantity"] == "3"
 
 
-async def test_id_of_an_event_is_not_changed(amor, connection):
-    [first] = await post(connection, ORDER, [3])
-    code, text = await amor("edit", first, "--set", "event_id=x", "--reason", "because")
-    assert code == 1
-    assert "event_id" in text
-
-
 async def test_dry_run_prints_the_requests_and_changes_nothing(amor, erp, connection):
     [first] = await post(connection, ORDER, [3])
     code, text = await amor("dry-run", first)

@@ -9,7 +9,7 @@ from typing import Any
 
 from bridge.erp.connector import OrderTotals
 from bridge.erp.connectors import make
-from bridge.store import outbox
+from bridge.store import mending, outbox
 from bridge.store.database import connected
 from simulators.erp.failures import Failure
 from tests.erp_systems.business_central import SimulatedBusinessCentral
@@ -122,7 +122,7 @@ async def mended(dsn: str, serial: str) -> None:
         assert await outbox.replay(connection, row["id"])  # it does not go out as it is
     await wait_for(dsn, "select count(*)::int from outbox where state = 'parked'", expected=1)
     async with connected(dsn, "test") as connection:
-        assert await outbox.edit(connection, row["id"], {"serials": [serial]}, "maria", "read off the piece")
+        assert await mending.edit(connection, row["id"], {"serials": [serial]}, "maria", "read off the piece")
         assert await outbox.replay(connection, row["id"])
 
 

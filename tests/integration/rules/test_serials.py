@@ -12,7 +12,7 @@ import pytest
 
 from bridge.erp import event as events
 from bridge.errors import AmorError, BusinessError
-from bridge.store import outbox
+from bridge.store import mending, outbox
 from bridge.store.reversal import reverse_pieces
 from rules.engine.posting import serials as posting_serials
 from tests.integration.rules.postings_stage import FINISHED, HEAD, count
@@ -81,9 +81,9 @@ async def test_what_has_no_number_of_its_own_waits_for_a_person_and_its_neighbou
 async def mended(bench: Stage, number: int, serials: list[str]) -> None:
     """As a person does once the relay has parked the event."""
     await bench.connection.execute("update outbox set state = 'parked' where id = %s", (number,))
-    after = await outbox.edit(bench.connection, number, {"serials": serials}, "maria", "read by hand")
-    assert after is not None
-    found = events.read("wip_to_fg", after)
+    edited = await mending.edit(bench.connection, number, {"serials": serials}, "maria", "read by hand")
+    assert edited is not None
+    found = events.read("wip_to_fg", edited.after)
     assert found.serials == tuple(serials)  # type: ignore[union-attr]
 
 
@@ -112,7 +112,7 @@ async def test_number_that_was_posted_is_never_posted_again_by_a_rule_or_a_perso
         [held] = await bench.rows("select id from outbox where stream = 'MO/2'")
         await bench.connection.execute("update outbox set state = 'parked' where id = %s", (held["id"],))
         with pytest.raises(AmorError, match=r"serial number S4 .*already"):
-            await outbox.edit(bench.connection, held["id"], {"serials": ["S4"]}, "maria", "a slip")
+            await mending.edit(bench.connection, held["id"], {"serials": ["S4"]}, "maria", "a slip")
         await mended(bench, held["id"], ["S6"])
 
 

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from bridge.model.production import Disposition, event_id
-from bridge.store import connector_condition, outbox
+from bridge.store import connector_condition, mending
 from bridge.store.connector_condition import Told
 from tests.contract.scenes import actual
 from tests.plant_seed import LOGIN
@@ -176,7 +176,7 @@ async def test_serial_number_that_another_event_has_is_refused_with_that_event(c
 
 
 async def test_edit_of_an_event_that_somebody_else_changed_meanwhile_is_refused(client, connection, seed, event):
-    await outbox.edit(connection, event, {"lot": "L1"}, "paul", "the label")
+    await mending.edit(connection, event, {"lot": "L1"}, "paul", "the label")
     body = {"changes": {"lot": "L2"}, "reason": "r", "seen": 0}
     answer = await client.post(f"/api/v1/erp/events/{event}/edit", json=body)
     assert answer.status_code == 409

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 
+from bridge.model.event_fields import NotAValue, changes_of, fields_of
 from bridge.model.notice import Notice, TagWrite
 from bridge.model.production import (
     Availability,
@@ -18,7 +19,6 @@ from bridge.model.production import (
     WorkRequest,
     event_id,
 )
-from dashboard.api.event_fields import NotAValue, changes_of, fields_of
 
 AT = datetime(2026, 7, 1, 12, tzinfo=UTC)
 ID = event_id("test", "MES-1", 1)
