@@ -47,6 +47,7 @@ IMPORTED = (
 )
 _MOST_BYTES = 1 << 20
 _BE_PARENT_OF_ORPHANS = 36  # PR_SET_CHILD_SUBREAPER of prctl(2)
+_DIE_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 
 
 class Program:
@@ -166,6 +167,7 @@ def _forge() -> _Forge:
 
 def _serve(orders: socket.socket) -> dict[str, Any]:
     """Fork for every order. Returns in the forked process: what it is to run."""
+    tests = os.getppid()
     while True:
         message, streams, _, _ = socket.recv_fds(orders, _MOST_BYTES, 3)
         if not message:
@@ -179,6 +181,7 @@ def _serve(orders: socket.socket) -> dict[str, Any]:
                 for stream, descriptor in enumerate(streams):
                     os.dup2(descriptor, stream)
                     os.close(descriptor)
+                _end_with(tests)
                 return dict(json.loads(message))
             os.write(writer, str(program).encode())
             os._exit(0)  # an orphan goes to the tests' process, which asked for it
@@ -188,6 +191,17 @@ def _serve(orders: socket.socket) -> dict[str, Any]:
         os.close(reader)
         os.waitpid(between, 0)
         orders.send(pid)
+
+
+def _end_with(tests: int) -> None:
+    """Have the kernel end this process with the tests, once it is theirs: a run that is broken off leaves nothing behind."""
+    while (parent := os.getppid()) != tests:
+        if parent == 1:
+            os._exit(1)  # they have ended already
+        time.sleep(0.001)
+    ctypes.CDLL(None).prctl(_DIE_WITH_PARENT, signal.SIGKILL)
+    if os.getppid() != tests:
+        os._exit(1)
 
 
 def _become(what: dict[str, Any]) -> None:
