@@ -51,10 +51,18 @@ async def replay(connection: Connection, outbox_id: int) -> bool:
     return await (await connection.execute(_QUERIES.replay, {"id": outbox_id})).fetchone() is not None
 
 
-async def listed(connection: Connection, *, connector: str | None, state: str | None, most: int) -> list[Row]:
-    """Open rows, parked ones first: those of a state, or without one those that are parked or failing."""
-    wanted = {"connector": connector, "state": state, "most": most}
+async def listed(
+    connection: Connection, *, connector: str | None, stream: str | None, state: str | None, most: int
+) -> list[Row]:
+    """Open rows, parked ones first: those of a state, or without one those that are parked or failing. `stream`: an order, a ticket."""
+    wanted = {"connector": connector, "stream": stream, "state": state, "most": most}
     return await (await connection.execute(_QUERIES.listed, wanted)).fetchall()
+
+
+async def taken(connection: Connection, *, connector: str | None, stream: str | None, most: int) -> list[Row]:
+    """Rows that are done, newest first, with the system's own id of each."""
+    wanted = {"connector": connector, "stream": stream, "most": most}
+    return await (await connection.execute(_QUERIES.taken, wanted)).fetchall()
 
 
 async def read(connection: Connection, outbox_id: int) -> Row | None:

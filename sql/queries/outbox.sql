@@ -46,8 +46,20 @@ from outbox
 where
     done_at is null
     and (%(connector)s::text is null or connector = %(connector)s)
+    and (%(stream)s::text is null or stream = %(stream)s)
     and case when %(state)s::text is null then state = 'parked' or last_error <> '' else state = %(state)s end
 order by state <> 'parked', created_at, id
+limit %(most)s;
+
+-- name: taken
+-- What the systems have, newest first.
+select id, connector, stream, seq, kind, attempts, done_at, external_id, payload ->> 'quantity' as quantity
+from outbox
+where
+    done_at is not null
+    and (%(connector)s::text is null or connector = %(connector)s)
+    and (%(stream)s::text is null or stream = %(stream)s)
+order by done_at desc, id desc
 limit %(most)s;
 
 -- name: read

@@ -48,6 +48,9 @@ async def test_parked_event_is_mended_and_replayed_with_its_id(amor, erp, connec
     assert "on its way" in text
     async with relaying(database_dsn, erp.settings()):
         [done] = await drained(database_dsn)
+    code, text = await amor("list", order=ORDER, state="done")
+    assert (code, done["external_id"] in text) == (0, True)
+    assert "no system has anything" in (await amor("list", order=OTHER, state="done"))[1]
     assert (done["key"], done["payload"]["event_id"]) == (row["key"], row["payload"]["event_id"])
     assert await erp.good_posted(ORDER) == 3
     code, text = await amor("show", row["id"])

@@ -11,7 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from bridge.cli.app import app
-from bridge.cli.outbox_database import out
+from bridge.cli.outbox.database import out
 from bridge.store import kpi, posting, production_count
 from bridge.store.ledger import read_ledger
 from bridge.store.posting import Purpose

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.cli.outbox_database import CONFIG, ConfigFile, on_database, out
+from bridge.cli.outbox.database import CONFIG, ConfigFile, on_database, out
 from bridge.errors import AmorError
 from bridge.store import outbox, posting
 from bridge.store.database import Connection, Row

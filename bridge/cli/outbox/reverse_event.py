@@ -11,8 +11,8 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
-from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
-from bridge.cli.outbox_reverse import check_carries, decimal
+from bridge.cli.outbox.database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox.reverse import check_carries, decimal
 from bridge.config import load_settings
 from bridge.errors import AmorError, BusinessError, ConnectorError
 from bridge.store import outbox

@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.cli.outbox_database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox.database import CONFIG, ConfigFile, Reason, on_database, out, table_of
 from bridge.config import load_settings
 from bridge.errors import AmorError
 from bridge.model.production import EventKind

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
-from bridge.cli.outbox_database import CONFIG, ConfigFile, on_database, out
+from bridge.cli.outbox.database import CONFIG, ConfigFile, on_database, out
 from bridge.config import load_settings
 from bridge.store.database import Connection
 

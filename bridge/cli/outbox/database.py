@@ -24,6 +24,8 @@ ConfigFile = Annotated[
     Path, typer.Option("--config", "-c", envvar="AMOR_CONFIG", help="The configuration file.", dir_okay=False)
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
+Number = Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")]
+ConnectorName = Annotated[str, typer.Argument(help="Name of a connector of the configuration.")]
 
 
 def table_of(settings: Settings, connector: str) -> ConnectorSettings:
