@@ -25,7 +25,7 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
         settings = load_settings(file)
     except ConfigError as error:
         return _report(error.problems, err)
-    from bridge.cli.erp import carried_kinds, connector_problems, master_data_problems, relay_problems
+    from bridge.cli.erp import carried_kinds, connector_problems, master_data_problems, not_asked, relay_problems
     from bridge.cli.stock_levels import level_problems, unknown_levels
     from rules.rulebook import check_rules
 
@@ -40,7 +40,11 @@ def check(file: Path, out: Console, err: Console, *, is_online: bool = False) ->
     out.print(f"[green]ok[/] {file}")
     out.print(f"   equipment {len(settings.equipment)}, sources: {sources}, connectors: {connectors}")
     if is_online:
-        out.print("   the business systems know every item, unit, location, reason and machine that can be asked for")
+        out.print(
+            "   the business systems know every item, unit, location, reason and machine that they were asked for"
+        )
+        for line in not_asked(settings):
+            out.print(f"   [yellow]note[/] {escape(line)}", soft_wrap=True)
     return 0
 
 

@@ -168,6 +168,14 @@ def master_data_problems(settings: Settings, file: Path) -> list[Problem]:
     return problems
 
 
+def not_asked(settings: Settings) -> list[str]:
+    """What systems cannot be asked for, a line each."""
+    from bridge.erp.connectors import make
+
+    found = ((table.name, getattr(make(table), "not_asked", ())) for table in settings.connector)
+    return [f"{name} was not asked for {' and '.join(what)}" for name, what in found if what]
+
+
 async def _asked(table: ConnectorSettings, equipment: Sequence[str]) -> list[MasterDataProblem]:
     from bridge.erp.connector import MasterDataProblem
     from bridge.erp.connectors import make

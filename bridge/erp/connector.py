@@ -170,7 +170,7 @@ class Connector(Protocol):
     async def check_master_data(self, equipment: Sequence[str]) -> list[MasterDataProblem]:
         """What the system does not know of the table's items, units, locations and reasons, and of these equipment paths.
 
-        Empty: all is there. Changes nothing.
+        Empty: all is there that it can be asked for; an attribute `not_asked` names what it cannot. Changes nothing.
         """
         ...
 

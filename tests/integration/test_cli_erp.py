@@ -146,6 +146,29 @@ async def test_check_online_tells_of_a_system_that_is_away(sap, configured):
     assert "connector[0].url: sap: cannot be asked" in printed
 
 
+async def test_check_online_says_what_nobody_was_asked_for(tmp_path):
+    head, _, words = (DESCRIPTIONS / "rest.toml").read_text().partition("[check_item]")
+    (tmp_path / "mes.toml").write_text(head.partition("[check_equipment]")[0])
+    assert words, "the description has had the table"
+    tables = """
+[[connector]]
+type = "declarative"
+name = "mes"
+url = "http://localhost:9"
+file = "mes.toml"
+[[connector]]
+type = "webhook"
+name = "hook"
+url = "http://localhost:9"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+"""
+    (tmp_path / "amor.toml").write_text(CONFIG.partition("[[connector]]")[0] + tables)
+    code, printed = await amor("check", "--online", str(tmp_path / "amor.toml"))
+    assert code == 0, printed
+    assert "mes was not asked for items (its description has no [check_item]) and machines (its" in printed
+    assert "hook was not asked for anything" in printed
+
+
 async def test_check_tells_mistakes_of_a_description_and_files_that_are_missing(tmp_path):
     text = (DESCRIPTIONS / "rest.toml").read_text()
     (tmp_path / "mes.toml").write_text(text.replace('"rest/postings/{event_id}"', '"rest/postings/{event_di}"', 1))

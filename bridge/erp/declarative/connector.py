@@ -138,6 +138,13 @@ class Declarative(OverHttp):
                     problems.append(MasterDataProblem(field, said))
         return problems
 
+    @property
+    def not_asked(self) -> tuple[str, ...]:
+        """What `check_master_data` says nothing of, as the description has no question for it."""
+        tables = {"items": "check_item", "machines": "check_equipment"}
+        missing = {what: table for what, table in tables.items() if getattr(self._description, table) is None}
+        return tuple(f"{what} (its description has no [{table}])" for what, table in missing.items())
+
     async def _unknown(self, table: str, question: LookupTable, placeholder: str, name: str) -> str:
         """Why the system does not seem to know a name; empty: it does. A wrong path into the answer is told as that."""
         lookup = lookup_in({placeholder: name}, self._settings.time_zone)

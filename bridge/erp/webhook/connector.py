@@ -27,6 +27,7 @@ class Webhook(OverHttp):
     """A receiver of Standard Webhooks (see Connector for what each method promises)."""
 
     kinds = frozenset(TYPES)
+    not_asked = ("anything (a receiver of webhooks answers no questions)",)
 
     def __init__(self, settings: WebhookSettings) -> None:
         self._settings = settings
