@@ -109,6 +109,8 @@ def _judge(reply: Reply) -> Verdict:
     match reply.status:
         case 403:
             return Verdict(Kind.BUSINESS, "forbidden to the key's user, or of a closed period")
+        case 404 if says is None:
+            return Verdict(by_status(404, None).kind, "not found: is the connector's database the right one?")
         case 423:
             return Verdict(Kind.TRANSIENT, says or "the record is being changed by somebody else")
         case _:

@@ -55,6 +55,12 @@ async def test_start_that_a_person_dated_is_kept(tryton):
     assert tryton.dates(ORDER) == {"2026-06-29", "2026-07-01"}
 
 
+async def test_database_that_does_not_exist_is_told(tryton):
+    async with connected(tryton, database="nowhere") as connector:
+        with pytest.raises(BusinessError, match="is the connector's database the right one"):
+            await connector.lookup(pieces(3, 3))
+
+
 async def test_order_of_another_company_is_no_order_of_ours(tryton):
     async with connected(tryton) as connector:
         with pytest.raises(BusinessError, match="no production"):
