@@ -18,7 +18,7 @@ from bridge.store import connector_control, outbox
 from bridge.store.database import Row
 from bridge.store.reversal import read_decision
 
-_ANSWER = 300  # characters of an answer that a table shows
+_ANSWER = 600  # characters of a request or an answer that are shown
 
 
 _STATES = ("pending", "sending", "parked", "done")
@@ -103,19 +103,32 @@ def show(number: Number, config: ConfigFile = CONFIG) -> None:
             f"{escape(taken_back['order_number'])} in all, {escape(taken_back['reason'])}"
         )
     out.print_json(orjson.dumps(row["payload"]).decode())
-    table = Table("at", "step", "outcome", "status", "ms", "request", "answer", title="requests, newest first")
     for attempt in attempts:
-        request = "" if attempt["request"] is None else json.dumps(attempt["request"], default=str)
-        table.add_row(
-            f"{attempt['at']:%Y-%m-%d %H:%M:%S}", attempt["step"], attempt["outcome"], str(attempt["status"] or ""),
-            f"{attempt['duration_ms']:.0f}", escape(request[:_ANSWER]), escape(attempt["answer"][:_ANSWER]),
-        )  # fmt: skip
-    none = "nothing was sent yet"
-    if row["state"] == "done":
-        none = "nothing was sent (the system had it, or a person settled it), or its requests and answers are not kept any more"
-    out.print(table if attempts else none)
+        _print_attempt(attempt)
+    if not attempts and row["state"] == "done":
+        out.print(
+            "nothing was sent (the system had it, or a person settled it), or its requests and answers are not kept any more"
+        )
+    elif not attempts:
+        out.print("nothing was sent yet")
     for edit in edits:
         out.print(f"changed {edit['at']:%Y-%m-%d %H:%M} by {escape(edit['actor'])}: {escape(edit['reason'])}")
+
+
+def _print_attempt(attempt: Row) -> None:
+    """A request with its answer, newest first: lines and no table, which a terminal of 80 columns would tear to pieces."""
+    colour = "green" if attempt["outcome"] == "ok" else "red"
+    out.print(
+        f"\n{attempt['at'].astimezone():%Y-%m-%d %H:%M:%S}  {escape(attempt['step'])}: [{colour}]{attempt['outcome']}[/]"
+        f" {attempt['status'] or ''} in {attempt['duration_ms']:.0f} ms",
+        soft_wrap=True,
+    )
+    if attempt["request"] is not None:
+        request = json.dumps(attempt["request"], default=str)
+        out.print(f"  -> {escape(request[:_ANSWER])}{' ...' if len(request) > _ANSWER else ''}", soft_wrap=True)
+    if attempt["answer"]:
+        answer = " ".join(attempt["answer"].split())
+        out.print(f"  <- {escape(answer[:_ANSWER])}{' ...' if len(answer) > _ANSWER else ''}", soft_wrap=True)
 
 
 async def _gather(*parts: Awaitable[Any]) -> tuple[Any, ...]:
