@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import AsyncIterator, Callable
@@ -79,11 +80,10 @@ async def running_tower(dsn: str, **changes: Any) -> AsyncIterator[Tower]:
 async def _until_ready(tower: Tower, task: asyncio.Task[None]) -> None:
     async with tower.client() as client:
         while not task.done():
-            try:
+            with contextlib.suppress(httpx.TransportError):
                 if (await client.get("/ready")).status_code == httpx.codes.OK:
                     return
-            except httpx.TransportError:
-                await asyncio.sleep(0.02)
+            await asyncio.sleep(0.02)
     await task
 
 
@@ -103,11 +103,10 @@ class TowerProcess:
         with self._log.open("ab") as log:
             self._process = Program("bridge.cli", "dashboard", "--config", str(self._file), stderr=log)
         while self._process.returncode is None:
-            try:
+            with contextlib.suppress(httpx.TransportError):
                 if httpx.get(self.url + "/ready", timeout=5).status_code == httpx.codes.OK:
                     return
-            except httpx.TransportError:
-                time.sleep(0.02)
+            time.sleep(0.02)
         raise AssertionError(f"the control tower did not start: {self._log.read_text()}")
 
     def kill(self) -> None:
