@@ -2,88 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
-import pytest_asyncio
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import expect
 
 from bridge.model.production import Disposition, event_id
 from bridge.store import connector_condition, reconciliation
 from bridge.store.connector_condition import Told
-from bridge.store.database import connected
 from bridge.store.reconciliation import Difference, OrderLedger
+from tests.browser.erp_page.erp_page import ORDER, attention, fact, give_reason, status
 from tests.contract.scenes import actual
-from tests.dashboard_process import TowerProcess
-from tests.erp_process import SimulatedErp
-from tests.erp_scene import Poster, connector_table
-from tests.plant_seed import Seed, apply, demo_settings
 from tests.relay_process import drained, put, relaying, until
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="session")]
-ORDER = "MES-0001"
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def erp(tmp_path: Path) -> AsyncIterator[SimulatedErp]:
-    async with SimulatedErp(tmp_path / "erp") as running:
-        yield running
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def seed(database_dsn: str) -> AsyncIterator[Seed]:
-    await apply(demo_settings(database_dsn), datetime.now(UTC))
-    seed = Seed(database_dsn)
-    yield seed
-    seed.close()
-
-
-@pytest.fixture
-def tower(seed: Seed, erp: SimulatedErp, database_dsn: str, tmp_path: Path) -> Iterator[TowerProcess]:
-    tower = TowerProcess(database_dsn, tmp_path, connector_table(erp))
-    tower.start()
-    yield tower
-    tower.kill()
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def connection(database_dsn):
-    async with connected(database_dsn, "test") as connection:
-        yield connection
-
-
-@pytest.fixture
-def poster(seed, connection) -> Poster:
-    return Poster(seed, connection)
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def page(watched):
-    await watched.log_in("/login?next=/erp")
-    await watched.page.locator('[data-connector="erp"]').wait_for()
-    return watched.page
-
-
-def attention(page):
-    return page.locator('[data-live="attention"]')
-
-
-def status(page):
-    return page.locator('[data-connector="erp"] .status .word')
-
-
-def fact(page, name):
-    return page.locator(f'[data-fact-of="{name}"] dd').first
-
-
-async def give_reason(page, verb, reason):
-    dialog = page.get_by_role("dialog").last
-    await dialog.get_by_label("Reason").fill(reason)
-    await dialog.get_by_role("button", name=verb).click()
 
 
 async def test_dead_letter_appears_live_is_edited_and_replayed_and_is_taken(page, erp, poster, seed, database_dsn):
@@ -321,87 +254,3 @@ async def test_page_that_is_empty_says_what_it_would_show(page):
     )
     await expect(page.locator('[data-live="erp-orders"]')).to_contain_text("No orders from the ERP yet.")
     await expect(page.locator('[data-live="latest"]')).to_contain_text("No system has taken anything yet.")
-
-
-async def needing(poster, seed, connection):
-    """Something of everything: parked, failing, done, a difference, a stopped connector."""
-    now = datetime.now(UTC)
-    done = await poster.post(ORDER, now, [4])
-    parked = await poster.post("NOWHERE", now, [5])
-    failing = await poster.post("MES-0002", now, [6])
-    seed.connection.execute(
-        "update outbox set state = 'done', done_at = now(), external_id = 'D/1' where id = %s", (done,)
-    )
-    seed.connection.execute(
-        "update outbox set state = 'parked', attempts = 1, last_error = %s where id = %s", ("x" * 400, parked)
-    )
-    seed.connection.execute(
-        "update outbox set attempts = 7, last_error = 'connection refused' where id = %s", (failing,)
-    )
-    seed.connection.execute(
-        "insert into outbox_attempt (outbox_id, step, outcome, status, request, answer, duration_ms)"
-        " values (%s, 'mark done', 'business', 422, '{\"call\": \"x\"}', 'order is closed', 12)",
-        (parked,),
-    )
-    ledger = OrderLedger(ORDER, Decimal(9), Decimal(0), Decimal(9), Decimal(0), Decimal(0))
-    await reconciliation.keep(
-        connection, "erp", now, 3, [Difference(ledger, Decimal(11), "look for a posting by hand")], "relay"
-    )
-    seed.connection.execute("insert into connector_stop (connector, actor, reason) values ('erp', 'paul', 'a test')")
-    seed.notify("amor_live", f"outbox:{parked}")
-    return parked
-
-
-@pytest.mark.parametrize("theme", ["light", "dark"])
-async def test_page_and_dialogs_are_accessible(watched, poster, seed, connection, theme):
-    parked = await needing(poster, seed, connection)
-    await watched.page.emulate_media(color_scheme=theme, reduced_motion="reduce")
-    await watched.log_in("/login?next=/erp")
-    page = watched.page
-    await expect(attention(page).locator("li")).to_have_count(2)
-    await expect(page.locator('[data-live="comparison"] table')).to_be_visible()
-    await expect(page.locator('[data-live="latest"] table')).to_be_visible()
-    assert await page.evaluate("document.documentElement.dataset.theme") == theme
-    assert await violations(page) == []
-    await attention(page).get_by_role("button", name=f"Details of event {parked}").click()
-    await expect(page.get_by_role("dialog")).to_contain_text("order is closed")
-    assert await violations(page) == []
-    await page.get_by_role("dialog").get_by_role("button", name="Edit").click()
-    assert await violations(page) == []
-
-
-async def violations(page):
-    results = await Axe().run(page)
-    return [(v["id"], [node["html"][:160] for node in v["nodes"]]) for v in results.response["violations"]]
-
-
-async def test_one_column_and_nothing_cut_off_on_a_phone(watched, poster, seed, connection):
-    await needing(poster, seed, connection)
-    await watched.page.set_viewport_size({"width": 390, "height": 844})
-    await watched.log_in("/login?next=/erp")
-    page = watched.page
-    await expect(attention(page).locator("li")).to_have_count(2)
-    await expect(page.locator('[data-live="comparison"] td.words')).to_be_visible()
-    assert await page.evaluate("document.documentElement.scrollWidth") == 390
-    lefts = {round((await panel.bounding_box())["x"]) for panel in await page.locator(".panel, .connector").all()}
-    assert len(lefts) == 1
-
-
-async def test_viewer_sees_everything_and_is_offered_no_change(watched, poster, seed, connection, database_dsn):
-    parked = await needing(poster, seed, connection)
-    seed.connection.execute("update account set role = 'viewer'")
-    await watched.log_in("/login?next=/erp")
-    page = watched.page
-    await attention(page).get_by_role("button", name=f"Details of event {parked}").click()
-    dialog = page.get_by_role("dialog")
-    await expect(dialog).to_contain_text("order is closed")
-    await expect(dialog.get_by_role("button")).to_have_text(["Close"])
-    await expect(page.locator(".connector-acts button")).to_have_count(0)
-
-
-async def test_waiting_events_show_in_the_header_of_the_plant_page(watched, poster, seed, connection):
-    await needing(poster, seed, connection)
-    await watched.log_in()
-    await expect(watched.page.locator('[data-live="parked"]')).to_have_text("▲ 1, 1 event waits for a person")
-    await watched.page.get_by_role("link", name="ERP").click()
-    await expect(attention(watched.page).locator("li")).to_have_count(2)
