@@ -15,6 +15,7 @@ import structlog
 
 from bridge.errors import BusinessError
 from bridge.model.production import MaterialActual, ProductionPerformance
+from bridge.model.text import plain
 
 log = structlog.get_logger()
 
@@ -54,7 +55,7 @@ def check_total(event: MaterialActual, documents: Iterable[Document], before: De
     total = sum((document.quantity for document in documents), Decimal(0))
     if total != before:
         raise BusinessError(
-            f"order {event.order_ref}: the system has {_plain(total)} {unit} posted, and {_plain(before)} {unit} came before this "
+            f"order {event.order_ref}: the system has {plain(total)} {unit} posted, and {plain(before)} {unit} came before this "
             f"event ({event.kind}): compare the postings and correct the system or this event, then replay it"
         )
 
@@ -66,7 +67,7 @@ def check_same(order_ref: str, document: str, there: Sequence[Decimal], ours: Se
     pieces perhaps; and a person may have changed an event that was there already. Raises BusinessError where they differ.
     """
     if list(there) != list(ours):
-        shown, said = (" and ".join(_plain(each) for each in amounts) for amounts in (there, ours))
+        shown, said = (" and ".join(plain(each) for each in amounts) for amounts in (there, ours))
         raise BusinessError(
             f"order {order_ref}: the system has this event as {document}, of {shown}, and it is of other pieces now, {said}: it was "
             "changed after it was sent, or the database was restored from a backup; compare the order with the system, then correct "
@@ -152,7 +153,3 @@ def key16(event_id: uuid.UUID) -> str:
 
 def _zone(name: str) -> ZoneInfo:
     return ZoneInfo(name or "UTC")
-
-
-def _plain(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"

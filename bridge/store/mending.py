@@ -17,6 +17,7 @@ from psycopg.types.json import Jsonb
 
 from bridge.errors import AmorError
 from bridge.model.production import EventKind
+from bridge.model.text import plain
 from bridge.store import outbox, production_count
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
@@ -127,7 +128,7 @@ class _Mending:
         if not before.has_sum:
             return 0
         if "cumulative" not in changes:
-            changes["cumulative"] = _text(before.cumulative + after.quantity - before.quantity)
+            changes["cumulative"] = plain(before.cumulative + after.quantity - before.quantity)
         shift = _number(changes, "cumulative") - before.cumulative
         if not shift:
             return 0
@@ -153,7 +154,7 @@ class _Mending:
         changes["sequence"] = int(newest["sequence"]) + 1 if newest else 1
         if after.has_sum:
             total = _number(newest, "cumulative") if newest else _NOTHING
-            changes["cumulative"] = _text(total + after.quantity)
+            changes["cumulative"] = plain(total + after.quantity)
         await self._correct(after, postings=1, told=after.quantity, moved=after.quantity)
         return renumbered
 
@@ -178,7 +179,7 @@ class _Mending:
         least = _number(row, "cumulative") if row else _NOTHING
         if before < least:
             raise AmorError(
-                f"cumulative: with it {_text(before)} would be there before this event, and {_text(least)} were told already: "
+                f"cumulative: with it {plain(before)} would be there before this event, and {plain(least)} were told already: "
                 "the system would take the event for one that it has"
             )
 
@@ -207,7 +208,3 @@ def _number(payload: Mapping[str, Any], name: str) -> Decimal:
     if number and abs(number.adjusted()) >= _DIGITS:
         raise AmorError(f"{name}: {str(number)[:40]} is out of all measure")
     return number
-
-
-def _text(number: Decimal) -> str:
-    return f"{number.normalize():f}" if number else "0"

@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from bridge.errors import AmorError
 from bridge.model.production import EventKind, event_id
+from bridge.model.text import plain
 from bridge.store import outbox
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
@@ -163,11 +164,11 @@ def _too_many(posted: Sequence[Posted], quantity: Decimal, connector: str, order
     left = sum((event.left for event in posted), _NONE)
     whole = sum((event.quantity for event in posted if event.state != "parked"), _NONE)
     text = (
-        f"order {order_number}: {shown(quantity)} cannot be taken back from {connector}, {shown(left)} are left "
-        f"(posted {shown(whole)}, taken back {shown(whole - left)})"
+        f"order {order_number}: {plain(quantity)} cannot be taken back from {connector}, {plain(left)} are left "
+        f"(posted {plain(whole)}, taken back {plain(whole - left)})"
     )
     if parked := sum((event.quantity for event in posted if event.state == "parked"), _NONE):
-        text += f"; {shown(parked)} more are parked: mend those events with `amor outbox edit`"
+        text += f"; {plain(parked)} more are parked: mend those events with `amor outbox edit`"
     return text
 
 
@@ -236,7 +237,7 @@ def _same(known: Row, call: Call) -> list[int]:
     asked = (call.connector, call.order_number, call.quantity)
     if (known["connector"], known["order_number"], known["quantity"]) != asked:
         raise AmorError(
-            f"the key {call.key} took back {shown(known['quantity'])} of order {known['order_number']} from "
+            f"the key {call.key} took back {plain(known['quantity'])} of order {known['order_number']} from "
             f"{known['connector']} already: give each call its own"
         )
     return list(known["outbox_ids"])
@@ -248,8 +249,3 @@ def check(call: Call) -> None:
         raise AmorError(f"{call.quantity} cannot be taken back: give a quantity above 0")
     if not call.reason.strip():
         raise AmorError("give a reason why the pieces are taken back; it is kept")
-
-
-def shown(quantity: Decimal) -> str:
-    """As people read it."""
-    return f"{quantity.normalize():f}"

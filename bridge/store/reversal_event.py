@@ -13,10 +13,11 @@ from typing import Any, Final
 
 from bridge.errors import AmorError
 from bridge.model.production import EventKind
+from bridge.model.text import plain
 from bridge.store import reversal
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
-from bridge.store.reversal import Call, Part, Posted, shown
+from bridge.store.reversal import Call, Part, Posted
 
 _QUERIES: Final = load("reversal")
 
@@ -99,15 +100,15 @@ def _asked(
     left = event.posted.left
     if not left:
         raise AmorError(
-            f"of event {event.posted.id} nothing is left to take back (posted {shown(event.posted.quantity)})"
+            f"of event {event.posted.id} nothing is left to take back (posted {plain(event.posted.quantity)})"
         )
     taken = left if quantity is None else quantity
     call = Call(event.connector, event.order_number, taken, reason, actor, at, key)
     reversal.check(call)
     if taken > left:
         raise AmorError(
-            f"{shown(taken)} of event {event.posted.id} cannot be taken back: {shown(left)} are left (posted "
-            f"{shown(event.posted.quantity)}, taken back {shown(event.posted.taken_back)})"
+            f"{plain(taken)} of event {event.posted.id} cannot be taken back: {plain(left)} are left (posted "
+            f"{plain(event.posted.quantity)}, taken back {plain(event.posted.taken_back)})"
         )
     return call, Part(event.posted, taken)
 
@@ -122,7 +123,7 @@ def _quantity(row: Row) -> Decimal | None:
 def _same(known: Row, outbox_id: int, quantity: Decimal | None, key: str) -> int:
     if known["reverses_ids"] != [outbox_id] or quantity not in (None, known["quantity"]):
         raise AmorError(
-            f"the key {key} took back {shown(known['quantity'])} of order {known['order_number']} from {known['connector']} "
+            f"the key {key} took back {plain(known['quantity'])} of order {known['order_number']} from {known['connector']} "
             "already: give each call its own"
         )
     return int(known["outbox_ids"][0])

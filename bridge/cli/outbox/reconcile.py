@@ -17,6 +17,7 @@ from rich.table import Table
 
 from bridge.cli.outbox.database import CONFIG, ConfigFile, ConnectorName, out, table_of
 from bridge.config import Settings, load_settings
+from bridge.model.text import plain
 from bridge.store import reconciliation
 from bridge.store.database import connected
 from bridge.store.reconciliation import Difference
@@ -74,7 +75,7 @@ def _reconciled(difference: Difference) -> Iterator[list[str]]:
 
 
 def _texts(quantities: dict[str, Decimal | None]) -> dict[str, str | None]:
-    return {name: None if quantity is None else f"{quantity.normalize():f}" for name, quantity in quantities.items()}
+    return {name: None if quantity is None else plain(quantity) for name, quantity in quantities.items()}
 
 
 async def _reconcile(settings: Settings, connector: str, since: datetime) -> tuple[int, list[Any]]:

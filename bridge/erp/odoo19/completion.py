@@ -17,10 +17,10 @@ from typing import Any, Final
 from bridge.erp.connector import Answer, Refusal, Step
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.production import OPEN_STATES, Production, check_unit, find
-from bridge.erp.odoo19.values import plain
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import MaterialActual
+from bridge.model.text import plain
 
 MARK_DONE: Final = "mrp.production/button_mark_done"
 WRITE: Final = "mrp.production/write"

@@ -21,10 +21,11 @@ from bridge.erp.odoo19 import lots
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.completion import WRITE_MOVE, Extras
 from bridge.erp.odoo19.production import OPEN_STATES, Production, found_by_total
-from bridge.erp.odoo19.values import from_odoo, plain, shown
+from bridge.erp.odoo19.values import from_odoo, shown
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
 from bridge.model.production import MaterialActual
+from bridge.model.text import plain
 
 _FIELDS: Final = [
     "product_id", "product_uom", "quantity", "picked", "manual_consumption", "state", "raw_material_production_id", "location_id",

@@ -15,9 +15,9 @@ from bridge.erp.connector import Step
 from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.production import Production
-from bridge.erp.odoo19.values import plain
 from bridge.errors import BusinessError, TransientError
 from bridge.model.production import EVENT_NAMESPACE, MaterialActual
+from bridge.model.text import plain
 
 LOAD: Final = "stock.lot/load"
 

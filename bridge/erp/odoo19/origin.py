@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Self
 
-from bridge.erp.odoo19.values import as_pattern, plain
+from bridge.erp.odoo19.values import as_pattern
 from bridge.errors import BusinessError
+from bridge.model.text import plain
 
 _ORIGIN: Final = re.compile(
     r"(?P<order>.*) amor (?P<event>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"

@@ -16,9 +16,9 @@ from typing import Any, Final
 from bridge.erp.connector import Answer, Found, Refusal, Step
 from bridge.erp.odoo19 import imports, origin
 from bridge.erp.odoo19.client import OdooClient
-from bridge.erp.odoo19.values import plain
 from bridge.erp.posting import check_same
 from bridge.errors import BusinessError, TransientError
+from bridge.model.text import plain
 
 LOAD: Final = "stock.picking/load"
 LOAD_MOVES: Final = "stock.move/load"

@@ -46,11 +46,6 @@ def from_odoo(number: Any) -> Decimal:
     return rounded.quantize(Decimal(1)) if rounded == rounded.to_integral_value() else rounded.normalize()
 
 
-def plain(quantity: Decimal) -> str:
-    """A quantity as a person reads it: 40, never 4E+1."""
-    return f"{quantity.normalize():f}"
-
-
 def shown(many2one: Any) -> str:
     """The name that a many2one field `[id, name]` shows; empty where there is none."""
     return str(many2one[1]) if many2one else ""

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from bridge.erp.connector import OrderTotals
+from bridge.model.text import plain
 from bridge.store.reconciliation import OrderLedger
 
 
@@ -25,7 +26,7 @@ def _waiting_for_a_person(ledger: OrderLedger) -> Iterator[str]:
         (ledger.scrap_reversed_parked, " of scrap that are taken back"),
     ):
         if quantity:
-            yield f"{_shown(quantity)}{what} wait for a person: mend and replay them, or settle what was booked by hand"
+            yield f"{plain(quantity)}{what} wait for a person: mend and replay them, or settle what was booked by hand"
 
 
 def _counted(ledger: OrderLedger) -> Iterator[str]:
@@ -33,35 +34,35 @@ def _counted(ledger: OrderLedger) -> Iterator[str]:
     missing = ledger.made - (ledger.posted + ledger.unposted + ledger.waiting + ledger.parked)
     if missing > 0:
         yield (
-            f"{_shown(missing)} were made and are in no posting: look at when the posting rule became active, "
+            f"{plain(missing)} were made and are in no posting: look at when the posting rule became active, "
             "and for an event whose quantity a person changed"
         )
     elif missing < 0:
         yield (
-            f"{_shown(-missing)} were posted and not counted: a person changed the quantity of an event, "
+            f"{plain(-missing)} were posted and not counted: a person changed the quantity of an event, "
             "somebody wrote to the outbox, or counts are gone"
         )
     if ledger.scrap_made is None:
         return
     told = ledger.scrap_posted + ledger.scrap_unposted + ledger.scrap_waiting + ledger.scrap_parked
     if (missing := ledger.scrap_made - told) > 0:
-        yield f"{_shown(missing)} of scrap are in no posting: look at when the rule that posts scrap became active"
+        yield f"{plain(missing)} of scrap are in no posting: look at when the rule that posts scrap became active"
     elif missing < 0:
-        yield f"{_shown(-missing)} of scrap were posted and not counted: somebody wrote to the outbox, or counts are gone"
+        yield f"{plain(-missing)} of scrap were posted and not counted: somebody wrote to the outbox, or counts are gone"
 
 
 def _good_there(ledger: OrderLedger, erp: Decimal) -> Iterator[str]:
     more = erp - ledger.posted_net
     if more > 0 and ledger.parked >= more:
         yield (
-            f"the system has {_shown(more)} more than was posted, and {_shown(ledger.parked)} are parked: they may be there already, "
+            f"the system has {plain(more)} more than was posted, and {plain(ledger.parked)} are parked: they may be there already, "
             "`amor outbox dry-run` says so"
         )
     elif more > 0 and not ledger.waiting:
-        yield f"the system has {_shown(more)} more than was posted: look for a posting by hand, and take it back there"
+        yield f"the system has {plain(more)} more than was posted: look for a posting by hand, and take it back there"
     elif more < 0 and not ledger.reversed_waiting:
         yield (
-            f"the system has {_shown(-more)} less than was posted: look for documents that were cancelled there, and post them there "
+            f"the system has {plain(-more)} less than was posted: look for documents that were cancelled there, and post them there "
             "by hand"
         )
 
@@ -73,10 +74,6 @@ def _scrap_there(ledger: OrderLedger, erp: Decimal | None) -> Iterator[str]:
         return
     least, most = ledger.scrap_posted_net, ledger.scrap_posted_net + ledger.reversed_posted
     if erp > most:
-        yield f"the system has {_shown(erp - most)} more of scrap than was posted: look for scrap that was booked by hand there"
+        yield f"the system has {plain(erp - most)} more of scrap than was posted: look for scrap that was booked by hand there"
     elif erp < least:
-        yield f"the system has {_shown(least - erp)} less of scrap than was posted: look for documents that were cancelled there"
-
-
-def _shown(quantity: Decimal) -> str:
-    return f"{quantity.normalize():f}"
+        yield f"the system has {plain(least - erp)} less of scrap than was posted: look for documents that were cancelled there"

@@ -20,6 +20,7 @@ from bridge.erp.sap_s4.goods import edm_day, released_order
 from bridge.erp.sap_s4.odata import Draft, Gateway, Row
 from bridge.errors import BusinessError
 from bridge.model.production import Reversal
+from bridge.model.text import plain
 
 CANCEL: Final = "API_PROD_ORDER_CONFIRMATION_2_SRV/CancelProdnOrdConf"
 
@@ -104,4 +105,4 @@ def _live(event: Reversal, rows: list[Row]) -> Row:
 
 def _rest_key(event: Reversal, taken: Decimal) -> uuid.UUID:
     """The key of the confirmation of what stays of an event when so much of it has been taken back."""
-    return uuid.uuid5(event.reverses.event_id, f"rest after {taken.normalize():f}")
+    return uuid.uuid5(event.reverses.event_id, f"rest after {plain(taken)}")

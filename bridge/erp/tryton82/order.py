@@ -21,6 +21,7 @@ from bridge.erp.tryton82 import unit as units_of_measure
 from bridge.erp.tryton82.client import TrytonClient, day_of
 from bridge.erp.tryton82.unit import Unit
 from bridge.errors import BusinessError
+from bridge.model.text import plain
 
 _UNIT: Final = tuple(f"unit.{name}" for name in units_of_measure.FIELDS)
 _MOVE: Final = (
@@ -246,8 +247,3 @@ def reached(moves: Sequence[Move], cumulative: Decimal) -> Move:
             if running >= cumulative:
                 return move
     raise BusinessError(f"Tryton's moves come to {plain(running)}, not to the {plain(cumulative)} of the event")
-
-
-def plain(quantity: Decimal) -> str:
-    """A quantity for people."""
-    return f"{quantity.normalize():f}"

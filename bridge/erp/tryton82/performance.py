@@ -18,11 +18,12 @@ from bridge.erp.connector import Found, Step
 from bridge.erp.quantity import Units
 from bridge.erp.tryton82 import output
 from bridge.erp.tryton82.client import TrytonClient, to_date
-from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, plain, reached
+from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, reached
 from bridge.erp.tryton82.start import CANCEL, check_open
 from bridge.erp.tryton82.taking import TAKE
 from bridge.errors import BusinessError
 from bridge.model.production import ProductionPerformance
+from bridge.model.text import plain
 
 MARK: Final = "POST ir.note"
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"

@@ -16,8 +16,9 @@ from bridge.config.settings import TrytonSettings
 from bridge.erp.connector import Step
 from bridge.erp.quantity import Units
 from bridge.erp.tryton82.client import to_date
-from bridge.erp.tryton82.order import Order, plain
+from bridge.erp.tryton82.order import Order
 from bridge.errors import BusinessError
+from bridge.model.text import plain
 
 DATE: Final = "date start"
 CANCEL: Final = "POST stock.move/{id}/cancel"

@@ -16,9 +16,10 @@ from bridge.erp.connector import Step
 from bridge.erp.quantity import to_number
 from bridge.erp.tryton82.client import TrytonClient, to_date
 from bridge.erp.tryton82.lots import find_lot, stock_of_lot
-from bridge.erp.tryton82.order import Move, Order, done, plain, read_moves
+from bridge.erp.tryton82.order import Move, Order, done, read_moves
 from bridge.erp.tryton82.start import CANCEL
 from bridge.errors import BusinessError
+from bridge.model.text import plain
 
 TAKE: Final = "POST stock.move/{id}/do"
 
