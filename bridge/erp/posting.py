@@ -14,8 +14,8 @@ from zoneinfo import ZoneInfo
 import structlog
 
 from bridge.errors import BusinessError
+from bridge.model.decimals import plain
 from bridge.model.production import MaterialActual, ProductionPerformance
-from bridge.model.text import plain
 
 log = structlog.get_logger()
 

@@ -1,14 +1,8 @@
-"""Texts: from elsewhere, made such that they can be kept; and quantities as people read them."""
+"""Text from elsewhere, made such that it can be kept."""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Any
-
-
-def plain(quantity: Decimal) -> str:
-    """A quantity as a person reads it: 40, never 4E+1."""
-    return f"{quantity.normalize():f}"
 
 
 def storable(text: str) -> str:

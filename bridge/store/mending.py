@@ -16,8 +16,8 @@ import psycopg
 from psycopg.types.json import Jsonb
 
 from bridge.errors import AmorError
+from bridge.model.decimals import EXACT, plain
 from bridge.model.production import EventKind
-from bridge.model.text import plain
 from bridge.store import outbox, production_count
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load
@@ -128,11 +128,12 @@ class _Mending:
         if not before.has_sum:
             return 0
         if "cumulative" not in changes:
-            changes["cumulative"] = plain(before.cumulative + after.quantity - before.quantity)
-        shift = _number(changes, "cumulative") - before.cumulative
+            changes["cumulative"] = plain(EXACT.add(before.cumulative, EXACT.subtract(after.quantity, before.quantity)))
+        cumulative = _number(changes, "cumulative")
+        shift = EXACT.subtract(cumulative, before.cumulative)
         if not shift:
             return 0
-        await self._check_sum(before, _number(changes, "cumulative") - after.quantity)
+        await self._check_sum(before, EXACT.subtract(cumulative, after.quantity))
         await self._correct(before, postings=0, told=shift, moved=_NOTHING)
         return await self._shift(before, shift)
 
@@ -154,7 +155,7 @@ class _Mending:
         changes["sequence"] = int(newest["sequence"]) + 1 if newest else 1
         if after.has_sum:
             total = _number(newest, "cumulative") if newest else _NOTHING
-            changes["cumulative"] = plain(total + after.quantity)
+            changes["cumulative"] = plain(EXACT.add(total, after.quantity))
         await self._correct(after, postings=1, told=after.quantity, moved=after.quantity)
         return renumbered
 
@@ -205,6 +206,6 @@ def _number(payload: Mapping[str, Any], name: str) -> Decimal:
         raise AmorError(f"{name}: {str(payload.get(name))[:40]!r} is no number; write it as 12 or 12.5") from None
     if not number.is_finite() or number < 0:
         raise AmorError(f"{name}: {number} is no quantity: a finite number, 0 or above")
-    if number and abs(number.adjusted()) >= _DIGITS:
+    if number and not (number.adjusted() < _DIGITS and int(number.as_tuple().exponent) >= -_DIGITS):
         raise AmorError(f"{name}: {str(number)[:40]} is out of all measure")
     return number

@@ -15,8 +15,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from bridge.errors import AmorError
+from bridge.model.decimals import plain
 from bridge.model.production import EventKind, event_id
-from bridge.model.text import plain
 from bridge.store import outbox
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load

@@ -12,8 +12,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from bridge.errors import AmorError
+from bridge.model.decimals import plain
 from bridge.model.production import EventKind
-from bridge.model.text import plain
 from bridge.store import reversal
 from bridge.store.database import Connection, Row
 from bridge.store.queries import load

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from bridge.cli.outbox.database import CONFIG, ConfigFile, ConnectorName, out, table_of
 from bridge.config import Settings, load_settings
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 from bridge.store import reconciliation
 from bridge.store.database import connected
 from bridge.store.reconciliation import Difference

@@ -19,8 +19,8 @@ from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.production import OPEN_STATES, Production, check_unit, find
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.model.decimals import plain
 from bridge.model.production import MaterialActual
-from bridge.model.text import plain
 
 MARK_DONE: Final = "mrp.production/button_mark_done"
 WRITE: Final = "mrp.production/write"

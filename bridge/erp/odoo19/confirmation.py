@@ -21,8 +21,8 @@ from bridge.erp.odoo19.completion import complete, open_production
 from bridge.erp.odoo19.consumption import extras
 from bridge.erp.odoo19.production import OPEN_STATES, Production, check_unit
 from bridge.errors import BusinessError
+from bridge.model.decimals import plain
 from bridge.model.production import ProductionPerformance
-from bridge.model.text import plain
 
 NOTE: Final = "mrp.production/message_post"
 CLOSE: Final = "mrp.production/action_cancel"

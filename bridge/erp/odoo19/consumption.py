@@ -24,8 +24,8 @@ from bridge.erp.odoo19.production import OPEN_STATES, Production, found_by_total
 from bridge.erp.odoo19.values import from_odoo, shown
 from bridge.erp.quantity import to_number
 from bridge.errors import BusinessError, TransientError, UnknownOutcome
+from bridge.model.decimals import plain
 from bridge.model.production import MaterialActual
-from bridge.model.text import plain
 
 _FIELDS: Final = [
     "product_id", "product_uom", "quantity", "picked", "manual_consumption", "state", "raw_material_production_id", "location_id",

@@ -16,8 +16,8 @@ from bridge.erp.odoo19 import imports
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.odoo19.production import Production
 from bridge.errors import BusinessError, TransientError
+from bridge.model.decimals import plain
 from bridge.model.production import EVENT_NAMESPACE, MaterialActual
-from bridge.model.text import plain
 
 LOAD: Final = "stock.lot/load"
 

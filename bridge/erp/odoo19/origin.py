@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from bridge.erp.odoo19.values import as_pattern
 from bridge.errors import BusinessError
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 
 _ORIGIN: Final = re.compile(
     r"(?P<order>.*) amor (?P<event>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"

@@ -17,8 +17,8 @@ from bridge.erp.odoo19.client import PAGE, OdooClient
 from bridge.erp.odoo19.values import as_pattern, from_odoo, shown
 from bridge.erp.quantity import PIECES
 from bridge.errors import BusinessError, TransientError
+from bridge.model.decimals import plain
 from bridge.model.production import MaterialActual
-from bridge.model.text import plain
 
 FIELDS: Final = [
     "name", "origin", "state", "product_id", "product_uom_id", "product_qty", "qty_produced", "picking_type_id", "date_deadline",

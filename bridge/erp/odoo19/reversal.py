@@ -23,8 +23,8 @@ from bridge.erp.odoo19.values import from_odoo
 from bridge.erp.posting import check_same
 from bridge.erp.quantity import to_decimal
 from bridge.errors import BusinessError
+from bridge.model.decimals import plain
 from bridge.model.production import EventKind, MaterialActual, ProductionPerformance, Reversal
-from bridge.model.text import plain
 
 _SCRAP_FIELDS = ["product_id", "product_uom_id", "scrap_qty", "location_id", "scrap_location_id"]
 _MOVE_FIELDS = ["product_id", "product_uom", "location_id", "location_dest_id"]

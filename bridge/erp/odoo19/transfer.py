@@ -18,7 +18,7 @@ from bridge.erp.odoo19 import imports, origin
 from bridge.erp.odoo19.client import OdooClient
 from bridge.erp.posting import check_same
 from bridge.errors import BusinessError, TransientError
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 
 LOAD: Final = "stock.picking/load"
 LOAD_MOVES: Final = "stock.move/load"

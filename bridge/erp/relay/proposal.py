@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from bridge.erp.connector import OrderTotals
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 from bridge.store.reconciliation import OrderLedger
 
 

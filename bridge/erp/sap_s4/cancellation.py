@@ -19,8 +19,8 @@ from bridge.erp.sap_s4.confirmation import CONFIRMATIONS, REST, Confirmations, n
 from bridge.erp.sap_s4.goods import edm_day, released_order
 from bridge.erp.sap_s4.odata import Draft, Gateway, Row
 from bridge.errors import BusinessError
+from bridge.model.decimals import plain
 from bridge.model.production import Reversal
-from bridge.model.text import plain
 
 CANCEL: Final = "API_PROD_ORDER_CONFIRMATION_2_SRV/CancelProdnOrdConf"
 

@@ -21,7 +21,7 @@ from bridge.erp.tryton82 import unit as units_of_measure
 from bridge.erp.tryton82.client import TrytonClient, day_of
 from bridge.erp.tryton82.unit import Unit
 from bridge.errors import BusinessError
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 
 _UNIT: Final = tuple(f"unit.{name}" for name in units_of_measure.FIELDS)
 _MOVE: Final = (

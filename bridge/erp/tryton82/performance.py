@@ -22,8 +22,8 @@ from bridge.erp.tryton82.order import CLOSED, Move, Order, done, find_by_total, 
 from bridge.erp.tryton82.start import CANCEL, check_open
 from bridge.erp.tryton82.taking import TAKE
 from bridge.errors import BusinessError
+from bridge.model.decimals import plain
 from bridge.model.production import ProductionPerformance
-from bridge.model.text import plain
 
 MARK: Final = "POST ir.note"
 _NUMBER: Final = r"(\d+(?:\.\d+)?)"

@@ -18,7 +18,7 @@ from bridge.erp.quantity import Units
 from bridge.erp.tryton82.client import to_date
 from bridge.erp.tryton82.order import Order
 from bridge.errors import BusinessError
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 
 DATE: Final = "date start"
 CANCEL: Final = "POST stock.move/{id}/cancel"

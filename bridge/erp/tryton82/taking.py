@@ -19,7 +19,7 @@ from bridge.erp.tryton82.lots import find_lot, stock_of_lot
 from bridge.erp.tryton82.order import Move, Order, done, read_moves
 from bridge.erp.tryton82.start import CANCEL
 from bridge.errors import BusinessError
-from bridge.model.text import plain
+from bridge.model.decimals import plain
 
 TAKE: Final = "POST stock.move/{id}/do"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Context, Decimal, Inexact
-from typing import Final
+from decimal import Decimal
 
+from bridge.model.decimals import EXACT
 from bridge.model.production import (
     CountKind,
     Disposition,
@@ -20,9 +20,6 @@ from bridge.store.production_count import Unposted
 from rules.engine.posting.duty import Duty
 from rules.engine.posting.waiting import Ended
 from rules.rulebook.model import PIECES
-
-# 16 digits of pieces times 21 of a quantity a piece: all of them, or an error.
-_EXACT: Final = Context(prec=60, traps=[Inexact])
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +54,12 @@ def shares_of(duty: Duty, counts: Sequence[Unposted], *, is_final: bool) -> list
 
 def quantity_of(duty: Duty, pieces: int) -> Decimal:
     """What so many pieces are in the posting's unit, exactly."""
-    return _EXACT.multiply(duty.action.per_piece, Decimal(pieces))
+    return EXACT.multiply(duty.action.per_piece, Decimal(pieces))
 
 
 def sum_of(posted: Decimal, quantity: Decimal) -> Decimal:
     """All that was posted, with this."""
-    return _EXACT.add(posted, quantity)
+    return EXACT.add(posted, quantity)
 
 
 def source_of(duty: Duty) -> str:

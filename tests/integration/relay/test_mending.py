@@ -81,6 +81,7 @@ async def test_quantity_that_is_mended_holds_up_nothing_behind_it(amor, erp, con
         ("cumulative=6", "3 would be there before this event, and 5 were told already"),
         ("quantity=-1", "more than 0"),
         ("quantity=1e30", "out of all measure"),
+        (f"quantity=1.{'3' * 70}", "out of all measure"),
         ("ordr_ref=MES-0002", "has no such field"),
         ("sequence=7", "never changed"),
         ("event_id=x", "never changed"),
@@ -110,6 +111,16 @@ async def test_sum_that_is_moved_up_moves_all_behind_it(connection):
     [third] = await posted(connection, ORDER, 1, events=2, before=8)
     row = await outbox.read(connection, third)
     assert row["payload"]["cumulative"] == "11"
+
+
+async def test_sum_has_every_digit(connection):
+    first, _ = await post(connection, ORDER, [5, 3])
+    await park(connection, first)
+    await mending.edit(connection, first, {"quantity": "123456789012345.123456789012345"}, "anna", "weighed")
+    assert await payloads(connection, ORDER) == [
+        (1, "123456789012345.123456789012345", "123456789012345.123456789012345"),
+        (2, "3", "123456789012348.123456789012345"),
+    ]
 
 
 async def test_events_that_are_moved_to_one_order_at_once_stand_one_after_the_other(connection, database_dsn):
