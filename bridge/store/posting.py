@@ -21,7 +21,6 @@ from bridge.store.production_count import Unposted
 from bridge.store.queries import load
 
 _QUERIES: Final = load("posting")
-_CORRECTIONS: Final = load("posting_correction")
 # Scrap is told to a system in one of these ways.
 _EXCLUSIVE: Final = (str(EventKind.SCRAP), str(EventKind.REVERSAL), str(EventKind.PERFORMANCE))
 
@@ -125,14 +124,12 @@ async def take(connection: Connection, purpose: Purpose, uom: str, order_number:
     rows = await (await connection.execute(_QUERIES.lock_untaken, wanted)).fetchall()
     key = {**_columns(purpose), "order_number": order_number, "uom": uom}
     newest = await (await connection.execute(_QUERIES.newest, key)).fetchone()
-    since = {**key, "newest_posting": newest["id"] if newest else 0}
-    corrected = await (await connection.execute(_CORRECTIONS.since, since)).fetchone()
-    assert corrected is not None, "an aggregate has one row"
+    assert newest is not None, "it always has one row"
     return Taken(
         {row["id"]: row["qty"] for row in rows},
         {row["id"]: row["kind"] for row in rows},
-        (newest["sequence"] if newest else 0) + corrected["postings"],
-        (newest["cumulative"] if newest else Decimal(0)) + corrected["told"],
+        newest["sequence"],
+        newest["cumulative"],
     )
 
 

@@ -12,7 +12,6 @@ from bridge.store.database import Connection, Row
 from bridge.store.queries import load
 
 _QUERIES: Final = load("production_count")
-_CORRECTIONS: Final = load("posting_correction")
 _KEEP_AFTER: Final = 100  # postings of an order, its total is kept anew
 
 
@@ -117,11 +116,7 @@ async def take_for_posting(
     assert row is not None, "an aggregate has one row"
     if row["since"] >= _KEEP_AFTER:
         await connection.execute(_QUERIES.keep_total, {"order_number": order_number, **row})
-    corrected = await (
-        await connection.execute(_CORRECTIONS.of_finished_goods, {"order_number": order_number})
-    ).fetchone()
-    assert corrected is not None, "an aggregate has one row"
-    posted = Posted(row["postings"] + corrected["postings"], row["qty"] + corrected["told"])
+    posted = Posted(row["postings"] + row["postings_moved"], row["qty"] + row["qty_moved"])
     return {found["id"]: found["qty"] for found in rows}, posted
 
 

@@ -47,25 +47,33 @@ for update;
 
 -- name: newest
 -- How far an order is for a purpose: the number of its newest posting, and all that was posted in a unit. Where a rule went over to
--- another unit, what was posted in the one before is no part of a sum in this one.
-select
-    p.id,
-    p.sequence,
-    coalesce(
-        (
-            select cumulative from posting
-            where
-                connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
-                and uom = %(uom)s
-            order by sequence desc
-            limit 1
-        ),
-        0
-    ) as cumulative
-from posting as p
-where p.connector = %(connector)s and p.kind = %(kind)s and p.item = %(item)s and p.order_number = %(order_number)s
-order by p.sequence desc
-limit 1;
+-- another unit, what was posted in the one before is no part of a sum in this one. What people corrected after the newest posting is
+-- added; what they corrected before is in its own numbers.
+select coalesce(p.sequence, 0) + m.postings as sequence, coalesce(s.cumulative, 0) + m.told as cumulative
+from (values (1)) as one
+left join lateral (
+    select id, sequence from posting
+    where connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
+    order by sequence desc
+    limit 1
+) as p on true
+left join lateral (
+    select cumulative from posting
+    where
+        connector = %(connector)s and kind = %(kind)s and item = %(item)s and order_number = %(order_number)s
+        and uom = %(uom)s
+    order by sequence desc
+    limit 1
+) as s on true
+cross join lateral (
+    select
+        coalesce(sum(postings), 0)::bigint as postings,
+        trim_scale(coalesce(sum(told) filter (where uom = %(uom)s), 0)) as told
+    from posting_correction
+    where
+        order_number = %(order_number)s and kind = %(kind)s and connector = %(connector)s and item = %(item)s
+        and newest_posting = coalesce(p.id, 0)
+) as m;
 
 -- name: is_performance_open
 -- Whether a machine's performance of an order was told, and not as the final one.

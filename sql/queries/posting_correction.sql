@@ -87,19 +87,3 @@ values (
         0
     )
 );
-
--- name: of_finished_goods
--- Of an order, whatever the connector: finished goods are posted once. Their numbers come from the counts, which no correction changes.
-select coalesce(sum(postings), 0)::bigint as postings, trim_scale(coalesce(sum(told), 0)) as told
-from posting_correction
-where order_number = %(order_number)s and kind = 'wip_to_fg';
-
--- name: since
--- What was corrected after the newest posting for a purpose, which has what was corrected before in its own numbers.
-select
-    coalesce(sum(postings), 0)::bigint as postings,
-    trim_scale(coalesce(sum(told) filter (where uom = %(uom)s), 0)) as told
-from posting_correction
-where
-    order_number = %(order_number)s and kind = %(kind)s and connector = %(connector)s and item = %(item)s
-    and newest_posting = %(newest_posting)s;

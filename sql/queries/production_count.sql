@@ -64,9 +64,11 @@ group by r.id;
 select pg_advisory_xact_lock(hashtextextended('amor posting|' || %(order_number)s, 0));
 
 -- name: posted
--- What is kept of it, and what was posted since: `since` postings, the newest of all is `newest_id`.
+-- What is kept of it, and what was posted since: `since` postings, the newest of all is `newest_id`. Beside it what people corrected,
+-- whatever the connector: finished goods are posted once, and their counts stay as they are.
 select
-    coalesce(t.postings, 0) + s.postings as postings, coalesce(t.qty, 0) + s.qty as qty, s.postings as since, s.newest_id
+    coalesce(t.postings, 0) + s.postings as postings, coalesce(t.qty, 0) + s.qty as qty, s.postings as since, s.newest_id,
+    m.postings as postings_moved, m.told as qty_moved
 from (values (1)) as one
 left join posted_total as t on t.order_number = %(order_number)s
 cross join lateral (
@@ -75,7 +77,12 @@ cross join lateral (
     where
         order_number = %(order_number)s and kind = 'good' and is_final and outbox_id is not null
         and outbox_id > coalesce(t.newest_id, 0)
-) as s;
+) as s
+cross join lateral (
+    select coalesce(sum(postings), 0)::bigint as postings, trim_scale(coalesce(sum(told), 0)) as told
+    from posting_correction
+    where order_number = %(order_number)s and kind = 'wip_to_fg'
+) as m;
 
 -- name: keep_total
 insert into posted_total (order_number, newest_id, postings, qty)
