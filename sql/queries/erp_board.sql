@@ -133,10 +133,10 @@ order by p.outbox_id
 limit %(most)s;
 
 -- name: counts
--- The pieces that a posting is made of, each with the reading that told of them and the batch that it came with, while these are kept.
--- Not by the view outbox_count, which would look at every count there is; a reading a row.
+-- The pieces that a posting is made of, each with the reading that told of them and the batch that it came with, while these are kept;
+-- and how many counts and pieces they are in all. Not by the view outbox_count, which would look at every count there is; a reading a row.
 with made_of as (
-    select c.*
+    select c.*, count(*) over () as counts, sum(c.qty) over () as pieces
     from production_count as c
     where c.id in (
         select id from production_count where outbox_id = %(outbox_id)s
@@ -153,7 +153,7 @@ with made_of as (
 select
     c.id, c.ts, c.qty, c.kind, c.reason, c.order_number, c.counter_from, c.counter_to, c.ordinal, e.path as equipment,
     e.name as machine, e.id as equipment_id, t.name as tag, r.value as reading, r.lane, r.batch_seq, b.received_at,
-    coalesce(s.serial, '') as serial
+    coalesce(s.serial, '') as serial, c.counts, c.pieces::bigint as pieces
 from made_of as c
 inner join equipment as e on c.equipment_id = e.id
 inner join tag as t on c.tag_id = t.id
@@ -163,15 +163,3 @@ left join lateral (
 left join batch as b on r.lane = b.lane and r.batch_seq = b.seq
 left join count_serial as s on c.id = s.count_id
 order by c.ts, c.id;
-
--- name: counts_in_all
-select count(*) as counts, coalesce(sum(c.qty), 0)::bigint as pieces
-from production_count as c
-where c.id in (
-    select id from production_count where outbox_id = %(outbox_id)s
-    union all
-    select p.count_id
-    from posting_event as v
-    inner join count_posting as p on v.posting_id = p.posting_id
-    where v.outbox_id = %(outbox_id)s
-);
