@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Final, Self
+from typing import Final
 
 from bridge.config.settings import OdooSettings
 from bridge.erp.connector import (
@@ -25,6 +24,7 @@ from bridge.erp.connector import (
     Step,
     cannot_carry,
 )
+from bridge.erp.http import OverHttp
 from bridge.erp.odoo19 import (
     completion,
     confirmation,
@@ -60,7 +60,7 @@ _KINDS: Final = frozenset(EventKind) - {EventKind.AVAILABILITY, EventKind.NOTICE
 _INSTEAD: Final = "take it out of the rule that posts it, or post it by hand"
 
 
-class Odoo19:
+class Odoo19(OverHttp):
     """Odoo 19 by its External JSON-2 API (see Connector for what each method promises)."""
 
     kinds = _KINDS
@@ -69,18 +69,10 @@ class Odoo19:
         self._settings = settings
         self._units = Units(settings)
         self._client = OdooClient(settings)
+        self.http = self._client.http
         self._events = Converter(self._client, settings, self._units)
         self._drafts = drafts.Drafts(self._client)
         self._reversals = Reversals(self._client, settings, self._events)
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """By the order's totals, by the scrap of the event, or by the event's id in the note or request that it made."""

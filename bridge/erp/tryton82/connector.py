@@ -9,8 +9,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
-from types import TracebackType
-from typing import Self
 
 from bridge.config.settings import TrytonSettings
 from bridge.erp.connector import (
@@ -23,6 +21,7 @@ from bridge.erp.connector import (
     Step,
     cannot_carry,
 )
+from bridge.erp.http import OverHttp
 from bridge.erp.quantity import Units
 from bridge.erp.tryton82 import inbound, levels, master_data, output, totals
 from bridge.erp.tryton82.client import TrytonClient, day_of
@@ -47,7 +46,7 @@ from bridge.model.production import (
 )
 
 
-class Tryton82:
+class Tryton82(OverHttp):
     """Tryton 8.2 (see Connector for what each method promises)."""
 
     kinds = frozenset(
@@ -59,17 +58,9 @@ class Tryton82:
         self._units = Units(settings)
         self._told = Told(settings, self._units)
         self._client = TrytonClient(settings)
+        self.http = self._client.http
         self._lots = Lots(self._client)
         self._requests = Requests(self._client, self._lots)
-
-    async def __aenter__(self) -> Self:
-        await self._client.__aenter__()
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._client.__aexit__(kind, error, trace)
 
     async def lookup(self, event: Event) -> Found:
         """By the total of the event's kind of moves; a confirmation by the mark that it left."""
