@@ -143,15 +143,11 @@ class _Mending:
             raise AmorError("cumulative: follows from the order that the event is given to; leave it out")
         renumbered = await self._shift(before, -before.quantity) if before.has_sum else 0
         await self._correct(before, postings=0, told=-before.quantity, moved=-before.quantity)
+        newest = await self._one(_QUERIES.newest, after)  # who posts to the order waits for its lock, which is ours
         if after.order != before.order and self._row["stream"] == before.order:
-            stream = {"id": self._row["id"], "stream": after.order}
-            await self._connection.execute(
-                _OUTBOX.lock_stream_for_insert, {"connector": self._row["connector"], **stream}
-            )
-            newest = await self._one(_QUERIES.newest, after)
+            stream = {"id": self._row["id"], "connector": self._row["connector"], "stream": after.order}
+            await self._connection.execute(_OUTBOX.lock_stream_for_insert, stream)
             await self._connection.execute(_QUERIES.move, stream)
-        else:
-            newest = await self._one(_QUERIES.newest, after)
         changes["sequence"] = int(newest["sequence"]) + 1 if newest else 1
         if after.has_sum:
             total = _number(newest, "cumulative") if newest else _NOTHING

@@ -47,6 +47,23 @@ uom = "PC"
 """
 
 
+DESCRIBED_AND_HOOK = (
+    CONFIG.partition("[[connector]]")[0]
+    + """
+[[connector]]
+type = "declarative"
+name = "mes"
+url = "http://localhost:9"
+file = "mes.toml"
+[[connector]]
+type = "webhook"
+name = "hook"
+url = "http://localhost:9"
+secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
+"""
+)
+
+
 @pytest.fixture(autouse=True)
 def _environment(monkeypatch):
     monkeypatch.setenv("SAP_PASSWORD", "simulated-key")
@@ -150,19 +167,7 @@ async def test_check_online_says_what_nobody_was_asked_for(tmp_path):
     head, _, words = (DESCRIPTIONS / "rest.toml").read_text().partition("[check_item]")
     (tmp_path / "mes.toml").write_text(head.partition("[check_equipment]")[0])
     assert words, "the description has had the table"
-    tables = """
-[[connector]]
-type = "declarative"
-name = "mes"
-url = "http://localhost:9"
-file = "mes.toml"
-[[connector]]
-type = "webhook"
-name = "hook"
-url = "http://localhost:9"
-secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
-"""
-    (tmp_path / "amor.toml").write_text(CONFIG.partition("[[connector]]")[0] + tables)
+    (tmp_path / "amor.toml").write_text(DESCRIBED_AND_HOOK)
     code, printed = await amor("check", "--online", str(tmp_path / "amor.toml"))
     assert code == 0, printed
     assert "mes was not asked for items (its description has no [check_item]) and machines (its" in printed
@@ -173,21 +178,7 @@ async def test_check_tells_mistakes_of_a_description_and_files_that_are_missing(
     text = (DESCRIPTIONS / "rest.toml").read_text()
     (tmp_path / "mes.toml").write_text(text.replace('"rest/postings/{event_id}"', '"rest/postings/{event_di}"', 1))
     line = next(number for number, words in enumerate(text.splitlines(), 1) if "rest/postings/{event_id}" in words)
-    head = CONFIG.partition("[[connector]]")[0]
-    tables = """
-[[connector]]
-type = "declarative"
-name = "mes"
-url = "http://localhost:9"
-file = "mes.toml"
-[[connector]]
-type = "webhook"
-name = "hook"
-url = "http://localhost:9"
-secrets = ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"]
-tls = { ca_file = "missing.pem" }
-"""
-    (tmp_path / "amor.toml").write_text(head + tables)
+    (tmp_path / "amor.toml").write_text(DESCRIBED_AND_HOOK + 'tls = { ca_file = "missing.pem" }\n')
     code, printed = await amor("check", str(tmp_path / "amor.toml"))
     assert code == 2
     assert f"{tmp_path}/mes.toml:{line}: event.wip_to_fg.lookup.request.path: {{event_di}} is unknown here" in printed

@@ -25,6 +25,10 @@ ConfigFile = Annotated[
 ]
 Reason = Annotated[str, typer.Option(help="Why; it is kept.")]
 Number = Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")]
+Agreed = Annotated[bool, typer.Option("--yes", help="Ask nothing.")]
+Key = Annotated[
+    str, typer.Option(help="Makes the command unique: repeated with the same key it takes back nothing more.")
+]
 ConnectorName = Annotated[str, typer.Argument(help="Name of a connector of the configuration.")]
 
 

@@ -19,8 +19,6 @@ from bridge.store.database import Row
 from bridge.store.reversal import read_decision
 
 _ANSWER = 600  # characters of a request or an answer that are shown
-
-
 _STATES = ("pending", "sending", "parked", "done")
 
 

@@ -78,23 +78,24 @@ def dry_run(number: Number, config: ConfigFile = CONFIG) -> None:
 
 
 async def _dry_run(settings: Settings, number: int) -> None:
-    from bridge.erp import event as events
     from bridge.erp.connectors import make
+    from bridge.erp.relay.questions import dry_run as asked
 
     async with connected(settings.database.dsn.get_secret_value(), "outbox") as connection:
         row = await outbox.read(connection, number)
     if row is None:
         raise AmorError(f"there is no event {number} in the outbox")
     table = table_of(settings, row["connector"])
-    event = events.read(row["kind"], row["payload"])
     async with make(table) as system:
-        found = await system.lookup(event)
-        if found.is_posted:
-            out.print(f"{row['connector']} has it already, as {found.external_id}: nothing would be sent")
-            return
-        for step in await system.plan(event):
-            out.print(f"{step.name}: {step.call}" + ("" if step.is_repeatable else "  (is never sent twice unasked)"))
-            out.print_json(orjson.dumps(dict(step.body), default=str).decode())
+        found = await asked(system, row)
+    if not found["steps"]:
+        there = f"{row['connector']} has it already, as {found['has_it_as']}: " if found["has_it_as"] else ""
+        out.print(f"{there}nothing would be sent")
+    for step in found["steps"]:
+        out.print(
+            f"{step['name']}: {step['call']}" + ("" if step["is_repeatable"] else "  (is never sent twice unasked)")
+        )
+        out.print_json(orjson.dumps(step["body"], default=str).decode())
 
 
 def _changes(values: list[str]) -> dict[str, Any]:

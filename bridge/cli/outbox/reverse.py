@@ -13,7 +13,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.cli.outbox.database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox.database import CONFIG, Agreed, ConfigFile, Key, Reason, on_database, out, table_of
 from bridge.config import load_settings
 from bridge.errors import AmorError
 from bridge.model.production import EventKind
@@ -28,10 +28,8 @@ def reverse(
     quantity: Annotated[str, typer.Option(help="How many good pieces are taken back, in the order's unit.")],
     reason: Reason,
     config: ConfigFile = CONFIG,
-    is_agreed: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    key: Annotated[
-        str, typer.Option(help="Makes the command unique: repeated with the same key it takes back nothing more.")
-    ] = "",
+    is_agreed: Agreed = False,
+    key: Key = "",
 ) -> None:
     """Take good pieces of an order back, of its newest postings first. Shows of which, and asks before it does."""
     wanted = decimal(quantity)

@@ -11,7 +11,7 @@ from uuid import uuid4
 import typer
 from rich.markup import escape
 
-from bridge.cli.outbox.database import CONFIG, ConfigFile, Reason, on_database, out, table_of
+from bridge.cli.outbox.database import CONFIG, Agreed, ConfigFile, Key, Number, Reason, on_database, out, table_of
 from bridge.cli.outbox.reverse import check_carries, decimal
 from bridge.config import load_settings
 from bridge.errors import AmorError, BusinessError, ConnectorError
@@ -23,16 +23,14 @@ from bridge.store.reversal_event import reverse_event as take_back
 
 
 def reverse_event(
-    number: Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")],
+    number: Number,
     reason: Reason,
     quantity: Annotated[
         str | None, typer.Option(help="How much of it, in its unit. Default: all that is left of it.")
     ] = None,
     config: ConfigFile = CONFIG,
-    is_agreed: Annotated[bool, typer.Option("--yes", help="Ask nothing.")] = False,
-    key: Annotated[
-        str, typer.Option(help="Makes the command unique: repeated with the same key it takes back nothing more.")
-    ] = "",
+    is_agreed: Agreed = False,
+    key: Key = "",
 ) -> None:
     """Take one event back: good pieces, scrap, a consumption, a confirmation. The system is asked first whether it can."""
     wanted = None if quantity is None else decimal(quantity)

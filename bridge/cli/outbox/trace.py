@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from bridge.cli.outbox.database import CONFIG, ConfigFile, on_database, out
+from bridge.cli.outbox.database import CONFIG, ConfigFile, Number, on_database, out
 from bridge.errors import AmorError
 from bridge.store import outbox, posting
 from bridge.store.database import Connection, Row
@@ -18,7 +18,7 @@ _GONE: Final = "no longer kept"
 
 
 def trace(
-    number: Annotated[int, typer.Argument(help="The event's number, as `amor outbox list` shows it.")],
+    number: Number,
     config: ConfigFile = CONFIG,
     most: Annotated[int, typer.Option(min=1, help="Counts at most.")] = 200,
 ) -> None:

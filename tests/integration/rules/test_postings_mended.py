@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from bridge.store import mending, reconciliation
 from tests.integration.rules.postings_stage import FINISHED, count, posted, short, stage
 from tests.integration.rules.rules_stage import CNC, FINAL, SCRAP, Stage
@@ -22,20 +24,32 @@ async def mend(bench: Stage, order: str, changes: dict[str, str]) -> int:
     return edited.renumbered
 
 
-async def test_finished_goods_go_on_from_pieces_that_came_and_went(database_dsn: str, tmp_path: Path):
-    async with stage(database_dsn, tmp_path, FINISHED) as bench:
-        await bench.feed.send(count(FINAL, 0, order="MO/1", parts__good=0))
-        for second, order, total in ((1, "MO/1", 3), (61, "MO/9", 5), (121, "MO/9", 9)):
-            await bench.feed.send(count(FINAL, second, order=order, parts__good=total))
-            await bench.step(second + 30)
+@pytest.mark.parametrize(
+    ("rule", "kind", "machine", "counter", "made"),
+    [(FINISHED, "wip_to_fg", FINAL, "parts__good", "made"), (SCRAP, "scrap", CNC, "parts__scrap", "scrap_made")],
+    ids=["finished goods", "scrap"],
+)
+async def test_postings_go_on_from_pieces_that_came_and_went(
+    database_dsn: str, tmp_path: Path, rule: str, kind: str, machine: str, counter: str, made: str
+):
+    async with stage(database_dsn, tmp_path, rule) as bench:
+
+        async def tell(second: float, order: str, total: int) -> None:
+            tags = {counter: total} if kind == "wip_to_fg" else {counter: total, "scrap__reason": "burr"}
+            await bench.feed.send(count(machine, second, order=order, **tags))
+            await bench.step(second + 50)
+
+        await bench.feed.send(count(machine, 0, order="MO/1", **{counter: 0}))
+        await tell(1, "MO/1", 3)
+        await tell(61, "MO/9", 5)
+        await tell(121, "MO/9", 9)
         assert await mend(bench, "MO/9", {"order_ref": "MO/1"}) == 1
-        for second, order, total in ((181, "MO/1", 11), (241, "MO/9", 12), (301, "MO/1", 16)):
-            await bench.feed.send(count(FINAL, second, order=order, parts__good=total))
-            await bench.step(second + 30)
+        await tell(181, "MO/1", 11)
+        await tell(241, "MO/9", 12)
+        await tell(301, "MO/1", 16)
         await bench.restart()
-        await bench.feed.send(count(FINAL, 361, order="MO/1", parts__good=17))
-        await bench.step(400)
-        assert short(await posted(bench, "wip_to_fg"), *NUMBERS) == [
+        await tell(361, "MO/1", 17)
+        assert short(await posted(bench, kind), *NUMBERS) == [
             ("MO/1", 1, "3", "3", 3),
             ("MO/1", 2, "2", "5", 2),
             ("MO/1", 3, "2", "7", 2),
@@ -46,27 +60,4 @@ async def test_finished_goods_go_on_from_pieces_that_came_and_went(database_dsn:
         ]
         [one] = await bench.rows("select distinct connector from outbox")
         ledgers = await reconciliation.read_ledger(bench.connection, one["connector"], SINCE)
-        assert {each.order_number: int(each.made) for each in ledgers} == {"MO/1": 12, "MO/9": 5}
-
-
-async def test_scrap_goes_on_from_pieces_that_came_and_went(database_dsn: str, tmp_path: Path):
-    async with stage(database_dsn, tmp_path, SCRAP) as bench:
-        await bench.feed.send(count(CNC, 0, parts__scrap=0))
-        for second, order, total in ((1, "MO/1", 3), (61, "MO/9", 5), (121, "MO/9", 9)):
-            await bench.feed.send(count(CNC, second, order=order, parts__scrap=total, scrap__reason="burr"))
-            await bench.step(second + 50)
-        assert await mend(bench, "MO/9", {"order_ref": "MO/1"}) == 1
-        for second, order, total in ((181, "MO/1", 11), (241, "MO/9", 12), (301, "MO/1", 16)):
-            await bench.feed.send(count(CNC, second, order=order, parts__scrap=total, scrap__reason="burr"))
-            await bench.step(second + 50)
-        assert short(await posted(bench, "scrap"), *NUMBERS) == [
-            ("MO/1", 1, "3", "3", 3),
-            ("MO/1", 2, "2", "5", 2),
-            ("MO/1", 3, "2", "7", 2),
-            ("MO/1", 4, "4", "11", 4),
-            ("MO/9", 2, "4", "4", 4),
-            ("MO/9", 3, "1", "5", 1),
-        ]
-        [one] = await bench.rows("select distinct connector from outbox")
-        ledgers = await reconciliation.read_ledger(bench.connection, one["connector"], SINCE)
-        assert {each.order_number: int(each.scrap_made or 0) for each in ledgers} == {"MO/1": 11, "MO/9": 5}
+        assert {each.order_number: int(getattr(each, made)) for each in ledgers} == {"MO/1": 12, "MO/9": 5}
