@@ -9,6 +9,7 @@ import pytest
 
 from bridge.errors import AmorError
 from bridge.store import mending, outbox, production_count
+from bridge.store.database import connected
 from tests.relay_process import drained, post, relaying, until
 
 ORDER, OTHER = "MES-0001", "MES-0002"
@@ -124,8 +125,6 @@ async def test_sum_has_every_digit(connection):
 
 
 async def test_events_that_are_moved_to_one_order_at_once_stand_one_after_the_other(connection, database_dsn):
-    from bridge.store.database import connected
-
     [first] = await post(connection, "MES-8", [2])
     [second] = await post(connection, "MES-9", [3])
     await post(connection, ORDER, [4])
@@ -145,6 +144,26 @@ async def test_events_that_are_moved_to_one_order_at_once_stand_one_after_the_ot
     async with connection.transaction():
         _, posted_so_far = await production_count.take_for_posting(connection, ORDER, [])
     assert posted_so_far == (2, Decimal(5))
+
+
+@pytest.mark.parametrize("held", [ORDER, "MES-9999"], ids=["it is moved to", "it comes from"])
+async def test_edit_waits_for_who_posts_to_the_order(connection, database_dsn, held):
+    [wrong] = await post(connection, "MES-9999", [2])
+    await park(connection, wrong)
+    waiting = (
+        "select 1 from pg_locks as l inner join pg_database as d on l.database = d.oid"
+        " where d.datname = current_database() and l.locktype = 'advisory' and not l.granted"
+    )
+    async with connected(database_dsn, "rules") as rules, connected(database_dsn, "person") as person:
+        async with rules.transaction():
+            await production_count.lock_order(rules, held)
+            moving = asyncio.create_task(mending.edit(person, wrong, {"order_ref": ORDER}, "anna", "r"))
+            while not await (await connection.execute(waiting)).fetchone():
+                assert not moving.done(), "it did not wait"
+                await asyncio.sleep(0.01)
+            await post(rules, ORDER, [4])
+        await moving
+    assert await payloads(connection, ORDER) == [(1, "4", "4"), (2, "2", "6")]
 
 
 async def test_nothing_is_moved_while_an_event_behind_it_is_on_its_way(connection):
